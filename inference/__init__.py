@@ -1,0 +1,1 @@
+"""From one sample to a verdict: sessions, batching lanes, detectors, text engine, policy, synchronous HTTP."""

@@ -1,0 +1,1 @@
+"""Detectors that listen to sound."""
