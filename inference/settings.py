@@ -1,0 +1,142 @@
+"""Settings of the inference floor, each with its default, its unit and its meaning.
+
+Precedence: environment (`LIVEWARDEN_SECTION__FIELD`) over file (`livewarden.yaml`) over default. An unknown key or a value of the
+wrong kind stops the start with the key, the value and the fix. `streams/settings.py` adds the sections of the streams floor.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from inference.errors import ConfigError
+
+DEFAULT_LICENCES = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause")
+"""Licences a model may have without anybody being asked."""
+
+
+def default_models_dir() -> Path:
+    """Where pulled and published models lie when nothing is set: the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livewarden" / "models"
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused so that a typing error is not a silent default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DeviceSettings(Section):
+    """Which share of which device runs the models."""
+
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    """`auto` takes CUDA where the machine really has it, else the CPU; `cuda` that turns out to be the CPU is never ready."""
+    index: int = Field(0, ge=0)
+    """Which GPU, counted among those this process sees."""
+    memory_mib: int | None = Field(None, gt=0)
+    """Memory of the device this worker may use, MiB, checked against the models' measured need; None: all of a GPU, no bound on a CPU."""
+    compute_percent: int = Field(100, ge=1, le=100)
+    """Share of a GPU's compute, handed to MPS where it runs."""
+    threads: int | None = Field(None, ge=1, le=256)
+    """Executor threads on a CPU; None: one per core. A GPU always has exactly one."""
+
+
+class ModelSettings(Section):
+    """Where models come from and which licences this deployment accepts."""
+
+    dir: Path = Field(default_factory=default_models_dir)
+    """The model store."""
+    mirror: Path | None = None
+    """Folder that every zoo entry is taken from instead of the package index."""
+    accept_licences: tuple[str, ...] = DEFAULT_LICENCES
+    """SPDX names of the licences a pulled model may have; the porn detector's is AGPL-3.0 and is not among the defaults."""
+    ocr_side_px: int = Field(640, ge=160, le=2560, multiple_of=32)
+    """Longest side a frame is read at; 640 costs about 147 ms of one core, 960 about 283 ms."""
+
+
+class ApiSettings(Section):
+    """The HTTP front door."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    keys: tuple[SecretStr, ...] = ()
+    """Accepted bearer keys; may be empty only while `host` is a loopback address."""
+    max_in_flight: int = Field(512, ge=1)
+    """Requests worked on at once; above, 429 with Retry-After."""
+
+
+class TextSettings(Section):
+    """Word lists besides the shipped base list."""
+
+    lists: tuple[Path, ...] = ()
+    """Tenant lists (CSV or TXT), see `inference/README.md`."""
+    allow: tuple[Path, ...] = ()
+    """Allow-lists: a phrase a line; suppresses hits that overlap it."""
+
+
+class InferenceSettings(BaseSettings):
+    """Everything the inference floor can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="LIVEWARDEN_", env_nested_delimiter="__", extra="forbid", yaml_file=None)
+
+    device: DeviceSettings = Field(default_factory=DeviceSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    text: TextSettings = Field(default_factory=TextSettings)
+    policies: tuple[Path, ...] = ()
+    """Policy files of this deployment, beside the shipped `default` and `danmaku-default`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, file, default."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, path: Path | None = None, **overrides: Any) -> Self:
+        """Read the settings from a file, the environment and the caller's overrides.
+
+        Raises:
+            ConfigError: the file cannot be read, or a key or value is wrong; every wrong one is named.
+        """
+        source = _file_settings(cls, path)
+        try:
+            return source(**overrides)
+        except ValidationError as error:
+            raise ConfigError(_explain(error, path)) from None
+        except yaml.YAMLError as error:
+            raise ConfigError(f"settings file {path} is not YAML: {error}") from None
+
+
+SettingsT = TypeVar("SettingsT", bound=InferenceSettings)
+
+
+def _file_settings(settings: type[SettingsT], path: Path | None) -> type[SettingsT]:
+    """Bind the settings class to one file; without a path, to none."""
+    if path is None:
+        return settings
+    if not path.is_file():
+        raise ConfigError(f"settings file {path} does not exist; create it or leave out -c")
+    config = SettingsConfigDict(**{**settings.model_config, "yaml_file": path})
+    return type(settings.__name__, (settings,), {"model_config": config, "__module__": settings.__module__})
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    where = f"settings ({path} and LIVEWARDEN_* variables)" if path else "settings (LIVEWARDEN_* variables)"
+    problems = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        shown = "***" if "keys" in problem["loc"] else repr(problem.get("input"))
+        problems.append(f"{key}={shown}: {problem['msg'].lower()}")
+    return f"{where}: " + "; ".join(problems)
