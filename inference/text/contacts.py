@@ -1,0 +1,112 @@
+"""Contacts written in a text: WeChat, QQ, telephone, web address, room number, in any disguise that folding sees through.
+
+It works on the canonical view and says where there; scores, long numbers and 666 are no contacts. Whether one is unwelcome is the
+policy's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+_CHINESE_DIGITS = str.maketrans("〇零洞一幺壹二两贰三叁四肆五伍六陆七柒八捌九玖", "00011122233445566778899")
+
+N_KINDS_OF_DIGIT = 3
+"""Different digits a number must have; 66666666 and 2333333 are applause."""
+
+_GAP = r"[^0-9a-z\u3400-\u9fff]{0,4}"
+_DIGIT = rf"{_GAP}[0-9]"
+
+
+class ContactType(StrEnum):
+    """What kind of contact."""
+
+    WECHAT = "wechat"
+    QQ = "qq"
+    PHONE = "phone"
+    URL = "url"
+    ROOM = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One contact and where it stands in the canonical text."""
+
+    type: ContactType
+    value: str
+    """Folded: ASCII digits and small letters, separators left out."""
+    first: int
+    """Index of the first canonical character of the cue or, without one, of the value."""
+    last: int
+    """Index of the last canonical character of the value (inclusive)."""
+
+
+_GATE = re.compile(r"[0-9](?:[^0-9a-z]{0,4}[0-9]){2}")
+_PHONE = re.compile(rf"(?<![0-9])(?:\+?86{_GAP})?(1[\W_]{{0,4}}[3-9](?:{_DIGIT}){{9}})(?!{_DIGIT})")
+_WECHAT = re.compile(
+    r"(?:[加+＋➕]\s?[v薇微徽溦](?![a-z])|[加+＋➕]\s?(?:vx|wx)|微信号?|薇信|威信|徽信|v信|wechat|weixin|(?<![a-z])(?:vx|wx|v)(?![a-z]{2}))"
+    rf"(?:号码?|我|是|id|账号|:|：|{_GAP}){{0,4}}(?P<value>[a-z][a-z0-9_-]{{5,19}}|[0-9](?:{_DIGIT}){{5,10}})(?![a-z0-9])"
+)
+_QQ = re.compile(
+    r"(?:(?<![a-z])q{1,2}(?![a-z])|扣扣|抠抠|叩叩|企鹅|🐧|球球|秋秋)"
+    rf"(?:号码?|群|我|是|:|：|{_GAP}){{0,4}}(?P<value>[1-9](?:{_DIGIT}){{4,10}})(?!{_DIGIT})"
+)
+_ROOM = re.compile(rf"(?:房间号?|直播间|房号|room)(?:号码?|是|:|：|{_GAP}){{0,3}}(?P<value>[0-9](?:{_DIGIT}){{2,9}})(?!{_DIGIT})")
+_URL = re.compile(
+    r"(?:https?\s?:\s?//\s?)?(?<![a-z0-9.@-])(?:[a-z0-9](?:[a-z0-9-]{0,62})(?:[.。]|点(?=[a-z]))){1,4}"
+    r"(?:com|cn|net|org|top|xyz|vip|cc|tv|me|live|link|club|shop|site|icu|io|gg|info|wang|pro|fun|ltd|app)"
+    r"(?![a-z0-9])(?:[:/?#][a-z0-9./?#=&%_~:+-]{0,200})?"
+)
+_URL_GATE = re.compile(r"[.。点][a-z]")
+_CUED = ((ContactType.WECHAT, _WECHAT), (ContactType.QQ, _QQ), (ContactType.ROOM, _ROOM))
+_NOT_DIGIT = re.compile(r"[^0-9]")
+
+
+def looks_like_id(letters: str) -> bool:
+    """Tell whether a run of letters, digits, `_` and `-` could be somebody's id rather than a word."""
+    return len(letters) >= 4 and any(char.isdecimal() for char in letters)
+
+
+def find_contacts(canon: str) -> tuple[Contact, ...]:
+    """Find the contacts in a canonical text, in order, not overlapping; linear in its length."""
+    found: list[Contact] = []
+    if _URL_GATE.search(canon):
+        found.extend(_addresses(canon))
+    if not canon.isascii() or not canon.isalpha():
+        digits = canon.translate(_CHINESE_DIGITS)
+        if _GATE.search(digits):
+            found.extend(_numbers(digits))
+    found.sort(key=lambda contact: (contact.first, -contact.last))
+    kept: list[Contact] = []
+    for contact in found:
+        if not kept or contact.first > kept[-1].last:
+            kept.append(contact)
+    return tuple(kept)
+
+
+def _addresses(canon: str) -> Iterator[Contact]:
+    for match in _URL.finditer(canon):
+        value = re.sub(r"\s", "", match[0]).replace("。", ".").replace("点", ".")
+        yield Contact(ContactType.URL, value, match.start(), match.end() - 1)
+
+
+def _numbers(digits: str) -> Iterator[Contact]:
+    """Find contacts made of digits (and ids with a cue) in a canonical text whose Chinese digits are ASCII."""
+    for match in _PHONE.finditer(digits):
+        value = _NOT_DIGIT.sub("", match[1])
+        if len(set(value)) >= N_KINDS_OF_DIGIT:
+            yield Contact(ContactType.PHONE, value, match.start(), match.end() - 1)
+    for kind, shape in _CUED:
+        for match in shape.finditer(digits):
+            value = match["value"] if match["value"][0].isalpha() else _NOT_DIGIT.sub("", match["value"])
+            if not _is_applause(value):
+                yield Contact(kind, value, match.start(), match.end() - 1)
+
+
+def _is_applause(value: str) -> bool:
+    """Tell whether a value is a word without a digit, or a number made of one or two digits over and over."""
+    if not any(char.isdecimal() for char in value):
+        return True
+    return value.isdecimal() and len(set(value)) < N_KINDS_OF_DIGIT
