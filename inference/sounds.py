@@ -1,0 +1,83 @@
+"""Sound as it is sent: raw PCM or WAV in, mono float32 at 16 kHz out; other codecs only through a decoder handed in.
+
+Compressed sound needs FFmpeg, which is kept out of this floor (`streams` owns the decoder processes).
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Callable
+
+import numpy as np
+
+from inference.errors import InvalidSample, SampleTooLarge
+from inference.samples import SAMPLE_RATE_HZ, Pcm
+
+MAX_SOUND_BYTES = 20_000_000
+"""Largest clip as sent, encoded or not."""
+
+MAX_SOUND_S = 300.0
+"""Longest clip, seconds."""
+
+RAW_TYPES = frozenset({"", "application/octet-stream", "audio/pcm", "audio/l16", "audio/raw"})
+"""Content types that mean s16le, 16 kHz, mono; `multipart` parts without a type too."""
+
+DecodeSound = Callable[[bytes, str], Pcm]
+"""Decoder of everything else: bytes and content type in, mono float32 at 16 kHz out; raises InvalidSample."""
+
+
+def decode_sound(data: bytes, content_type: str, decode_other: DecodeSound | None = None) -> Pcm:
+    """Decode one clip to mono float32 in [-1, 1] at 16 kHz, shape (T,).
+
+    Args:
+        data: s16le PCM at 16 kHz mono, a WAV file, or what `decode_other` understands.
+        content_type: as sent; WAV is told by its first bytes whatever it says.
+        decode_other: decoder for the rest; None refuses it.
+
+    Raises:
+        SampleTooLarge: over 20 MB or 300 s.
+        InvalidSample: empty, damaged, or a codec that nobody here decodes.
+    """
+    if not data:
+        raise InvalidSample("the body is empty; send s16le PCM at 16 kHz mono, or a WAV file")
+    if len(data) > MAX_SOUND_BYTES:
+        raise SampleTooLarge(f"clip of {len(data)} bytes; at most {MAX_SOUND_BYTES}")
+    kind = content_type.partition(";")[0].strip().lower()
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        pcm = _wav(data, decode_other)
+    elif kind in RAW_TYPES:
+        pcm = _raw(data)
+    elif decode_other is not None:
+        pcm = decode_other(data, kind)
+    else:
+        raise InvalidSample(f"cannot decode {kind!r}; send s16le PCM at 16 kHz mono as audio/pcm, or a WAV file")
+    if not len(pcm):
+        raise InvalidSample("the clip has no sound in it; send at least one sample")
+    if len(pcm) > MAX_SOUND_S * SAMPLE_RATE_HZ:
+        raise SampleTooLarge(f"clip of {len(pcm) / SAMPLE_RATE_HZ:.0f} s; at most {MAX_SOUND_S:.0f} s")
+    return pcm
+
+
+def _raw(data: bytes) -> Pcm:
+    if len(data) % 2:
+        raise InvalidSample(f"PCM of {len(data)} bytes; s16le has two bytes a sample, so the number must be even")
+    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+
+
+def _wav(data: bytes, decode_other: DecodeSound | None) -> Pcm:
+    """Decode 16-bit WAV at 16 kHz; another rate or depth needs the other decoder."""
+    try:
+        with wave.open(io.BytesIO(data)) as reader:
+            rate_hz, n_channels, width = reader.getframerate(), reader.getnchannels(), reader.getsampwidth()
+            frames = reader.readframes(reader.getnframes())
+    except (wave.Error, EOFError) as exc:
+        if decode_other is not None:
+            return decode_other(data, "audio/wav")
+        raise InvalidSample(f"the WAV file cannot be read: {exc}; send 16-bit PCM at 16 kHz") from exc
+    if (rate_hz, width) != (SAMPLE_RATE_HZ, 2):
+        if decode_other is not None:
+            return decode_other(data, "audio/wav")
+        raise InvalidSample(f"WAV of {8 * width} bits at {rate_hz} Hz; send 16 bits at {SAMPLE_RATE_HZ} Hz")
+    whole = frames[: len(frames) // (2 * n_channels) * 2 * n_channels]
+    return np.asarray(_raw(whole).reshape(-1, n_channels).mean(axis=1), dtype=np.float32)
