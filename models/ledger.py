@@ -89,6 +89,15 @@ class Ledger:
             raise WrongState("no earlier live version to roll back to")
         return replace(self, live=self.was_live[-1], was_live=self.was_live[:-1])
 
+    def without(self, version: str) -> Ledger:
+        """Forget a version that was removed; where it was live, none is until the next promotion."""
+        return Ledger(
+            states={known: state for known, state in self.states.items() if known != version},
+            live=None if self.live == version else self.live,
+            was_live=tuple(old for old in self.was_live if old != version),
+            metrics={known: row for known, row in self.metrics.items() if known != version},
+        )
+
 
 def read_ledger(folder: Path) -> Ledger:
     """Read a model's ledger; an empty one where there is none.

