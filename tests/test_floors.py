@@ -32,7 +32,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "onnx": TORCH_HOMES,
     "tensorboard": TORCH_HOMES,
     "onnxruntime": ("inference/sessions.py",),
-    "av": ("streams/sources.py", "streams/decode.py"),
+    "av": ("streams/sources.py", "streams/decode.py", "streams/demo_broadcast.py"),
     "kafka": ("streams/kafka.py",),
     "fastapi": HTTP_HOMES,
     "starlette": HTTP_HOMES,

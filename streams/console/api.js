@@ -1,0 +1,67 @@
+// Talks to the HTTP API beside which this page is served. Owns the API key, which lives in the tab's session storage and nowhere else.
+
+const KEY = "livewarden-key";
+const TIMEOUT_MS = 8000;
+
+/** An answer that is not 2xx, with what the API said about it (RFC 9457). */
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `HTTP ${status}`);
+    this.status = status;
+  }
+}
+
+export function useKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+async function send(path, options = {}) {
+  const headers = new Headers(options.headers);
+  const key = sessionStorage.getItem(KEY);
+  if (key) headers.set("Authorization", `Bearer ${key}`);
+  const answer = await fetch(path, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(options.timeout_ms ?? TIMEOUT_MS) });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw new ApiError(answer.status, problem);
+  }
+  return answer;
+}
+
+const json = async (path, options) => (await send(path, options)).json();
+const post = (path, body, options = {}) =>
+  json(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, ...options });
+
+export const status = () => json("v1/status");
+export const rooms = () => json("v1/rooms");
+export const violations = (query) => json(`v1/violations?${new URLSearchParams(query)}`);
+export const violation = (id) => json(`v1/violations/${encodeURIComponent(id)}`);
+export const review = (id, body) => post(`v1/violations/${encodeURIComponent(id)}/review`, body);
+export const checkText = (text, scene) => post("v1/text/check", { text, scene });
+export const checkImage = (file) =>
+  json("v1/images/check", { method: "POST", body: file, headers: { "Content-Type": file.type || "image/jpeg" }, timeout_ms: 30000 });
+export const checkAudio = (file) =>
+  json("v1/audio/check", { method: "POST", body: file, headers: { "Content-Type": file.type || "audio/wav" }, timeout_ms: 30000 });
+
+/** Names of the labels in both languages: {code: {zh, en}}; served beside this page, needs no key. */
+export const labels = () => json("console/labels.json");
+
+// Evidence needs the key as well, and an <img> cannot send one: so it is fetched and shown from memory. The oldest go first.
+const MAX_MEDIA = 120;
+const media = new Map();
+
+/** Address in memory of the n-th evidence file of a violation (frames first, then sound, then strips). */
+export function evidence(id, n) {
+  const path = `v1/violations/${encodeURIComponent(id)}/evidence/${n}`;
+  let held = media.get(path);
+  if (!held) {
+    held = send(path).then((answer) => answer.blob()).then((blob) => URL.createObjectURL(blob));
+    held.catch(() => media.delete(path));
+    media.set(path, held);
+    if (media.size > MAX_MEDIA) {
+      const [oldest, url] = media.entries().next().value;
+      media.delete(oldest);
+      url.then(URL.revokeObjectURL, () => {});
+    }
+  }
+  return held;
+}
