@@ -39,7 +39,7 @@ class DeviceSettings(Section):
     index: int = Field(0, ge=0)
     """Which GPU, counted among those this process sees."""
     memory_mib: int | None = Field(None, gt=0)
-    """Memory of the device this worker may use, MiB, checked against the models' measured need; None: all of a GPU, no bound on a CPU."""
+    """Memory this worker may use, MiB, checked against the models' measured need; None: the plugin's, container's or device's own."""
     compute_percent: int = Field(100, ge=1, le=100)
     """Share of a GPU's compute, handed to MPS where it runs."""
     threads: int | None = Field(None, ge=1, le=256)
@@ -82,7 +82,8 @@ class TextSettings(Section):
 class InferenceSettings(BaseSettings):
     """Everything the inference floor can be told."""
 
-    model_config = SettingsConfigDict(env_prefix="LIVEWARDEN_", env_nested_delimiter="__", extra="forbid", yaml_file=None)
+    # A file may hold the streams floor's sections too; `streams.settings.Settings` knows them all and refuses the rest.
+    model_config = SettingsConfigDict(env_prefix="LIVEWARDEN_", env_nested_delimiter="__", extra="ignore", yaml_file=None)
 
     device: DeviceSettings = Field(default_factory=DeviceSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)

@@ -12,6 +12,8 @@ Pure: no thread, no clock; the worker's loop owns it.
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -155,11 +157,12 @@ class Mailbox(Generic[SampleT]):
             self._rooms[room_id].n_expired += 1
         return gone
 
-    def take(self, n: int, *, now_s: float) -> list[Turn[SampleT]]:
-        """Take up to `n` samples, most urgent room first; call `expire` before."""
+    def take(self, n: int, *, now_s: float, busy: Container[str] = ()) -> list[Turn[SampleT]]:
+        """Take up to `n` samples, most urgent room first, none of a room in `busy`; call `expire` before."""
         if n <= 0 or not self._waiting:
             return []
-        chosen = sorted(self._waiting, key=lambda room_id: self._rooms[room_id].urgency(now_s), reverse=True)[:n]
+        free = [room_id for room_id in self._waiting if room_id not in busy]
+        chosen = heapq.nlargest(n, free, key=lambda room_id: self._rooms[room_id].urgency(now_s))
         return [self._turn(room_id, now_s) for room_id in chosen]
 
     def slot(self, room_id: str) -> Slot | None:

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from inference.settings import InferenceSettings, Section
 
@@ -73,6 +74,8 @@ class KafkaSettings(Section):
 
 class Settings(InferenceSettings):
     """Everything a Livewarden process can be told."""
+
+    model_config = SettingsConfigDict(extra="forbid")
 
     data_dir: Path = Field(default_factory=default_data_dir)
     """Outbox, index and evidence."""

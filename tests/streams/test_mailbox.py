@@ -119,3 +119,12 @@ def test_adding_again_changes_the_cadence_and_keeps_the_counts():
 def test_impossible_cadence_is_refused_with_its_numbers(every_s, floor_s):
     with pytest.raises(ValueError, match=f"every_s={every_s}, floor_s={floor_s}"):
         Mailbox("porn").add_room("a", every_s=every_s, floor_s=floor_s, now_s=0.0)
+
+
+def test_room_that_is_being_looked_at_keeps_its_sample_for_later():
+    box = filled(["a", "b"])
+    box.put("a", "x", expires_s=9)
+    box.put("b", "y", expires_s=9)
+
+    assert [turn.room_id for turn in box.take(5, now_s=1.0, busy={"a"})] == ["b"]
+    assert [turn.sample for turn in box.take(5, now_s=2.0)] == ["x"]

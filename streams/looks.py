@@ -1,0 +1,267 @@
+"""Decides which room's sample which detector looks at next, and sees every look through to its report.
+
+One *look* is one sample scored by one detector. Samples arrive at `offer`, wait in the detector's mailbox, and are taken most urgent
+room first as soon as the detector has capacity. Everything here runs on the worker's event loop; the detectors' own CPU work and
+models run on their threads. What is dropped is counted by its reason; what fails is reported like what succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from inference.clock import Clock
+from inference.detectors import Detection, Detector
+from inference.errors import DeadlineExceeded, LivewardenError, Overloaded
+from inference.metrics import Metrics
+from inference.policy import Policy
+from inference.samples import AudioClip, FrameSample, Modality
+from inference.verdicts import Finding
+from streams.mailbox import Mailbox, Slot, Turn
+from streams.stillness import LastLook, Signature
+
+log = logging.getLogger(__name__)
+
+Sample = FrameSample | AudioClip
+
+AUDIO_AGE_FACTOR = 3.0
+"""A clip may be this many times older than a frame before its answer is useless: it spans seconds, and holds words, not a moment."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One sample scored by one detector, or the reason why not."""
+
+    sample: Sample
+    detector: str
+    findings: tuple[Finding, ...] = ()
+    detection: Detection | None = None
+    """None for a repeated or failed look."""
+    repeated: bool = False
+    """True where the picture had not changed since the last look, whose findings these are."""
+    failure: LivewardenError | None = None
+    offered_s: float = 0.0
+    """When the sample reached the worker, monotonic seconds."""
+    done_s: float = 0.0
+    """When the detector was done, monotonic seconds."""
+
+
+Report = Callable[[Look], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Offered:
+    sample: Sample
+    offered_s: float
+    expires_s: float
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Last:
+    look: LastLook
+    findings: tuple[Finding, ...]
+
+
+class _Post:
+    """One detector's mailbox and the looks it has under way."""
+
+    def __init__(self, detector: Detector, capacity: int) -> None:
+        self.detector = detector
+        self.capacity = capacity
+        self.box: Mailbox[_Offered] = Mailbox(detector.name)
+        self.busy: set[str] = set()
+        self.wake = asyncio.Event()
+        self.last: dict[str, _Last] = {}
+        self.n_looks: dict[str, int] = {}
+        self.n_repeated: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LookCounts:
+    """How one detector has been looking at one room."""
+
+    slot: Slot
+    n_looks: int
+    """Samples really scored."""
+    n_repeated: int
+    """Samples answered by the look before, the picture being the same."""
+
+
+class LookScheduler:
+    """Mailboxes and pumps of all detectors of one worker."""
+
+    def __init__(
+        self,
+        detectors: Mapping[str, Detector],
+        report: Report,
+        *,
+        capacity: int,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        """Lay out a post for each detector.
+
+        Args:
+            detectors: by name.
+            report: awaited once for every look, failed or not; a room's looks by one detector are reported in order.
+            capacity: looks of one detector under way at once; more than the device can run only makes answers older.
+            clock: monotonic time.
+            metrics: where drops and looks are counted.
+        """
+        self._posts = {name: _Post(detector, capacity) for name, detector in detectors.items()}
+        self._report = report
+        self._clock = clock
+        self._metrics = metrics
+        self._policies: dict[str, Policy] = {}
+
+    def add_room(self, room_id: str, policy: Policy) -> None:
+        """Give a room its slots by the policy's cadence, or change them; a detector without a cadence does not look."""
+        self._policies[room_id] = policy
+        for name, post in self._posts.items():
+            cadence = policy.cadence.get(name)
+            if cadence is None:
+                post.box.remove_room(room_id)
+            else:
+                post.box.add_room(room_id, every_s=cadence.every_s, floor_s=cadence.floor_s, now_s=self._clock.now_s())
+
+    def remove_room(self, room_id: str) -> None:
+        """Close a room's slots; looks under way are still reported."""
+        self._policies.pop(room_id, None)
+        for post in self._posts.values():
+            post.box.remove_room(room_id)
+            for per_room in (post.last, post.n_looks, post.n_repeated):
+                per_room.pop(room_id, None)
+
+    def set_risk(self, room_id: str, risk: float) -> None:
+        """Let every detector look at a room more often."""
+        for post in self._posts.values():
+            post.box.set_risk(room_id, risk)
+
+    def counts(self, room_id: str) -> dict[str, LookCounts]:
+        """Describe how each detector has been looking at a room."""
+        found = {}
+        for name, post in self._posts.items():
+            slot = post.box.slot(room_id)
+            if slot is not None:
+                found[name] = LookCounts(slot, post.n_looks.get(room_id, 0), post.n_repeated.get(room_id, 0))
+        return found
+
+    def offer(self, sample: Sample) -> list[Look]:
+        """Lay a sample in the mailbox of every detector that is due.
+
+        Returns:
+            The looks that need no detector because the picture is the one looked at before; the caller reports them.
+        """
+        policy = self._policies.get(sample.room_id)
+        if policy is None:
+            return []
+        now_s = self._clock.now_s()
+        repeated: list[Look] = []
+        signature: Signature | None = None
+        for post in self._posts.values():
+            if post.detector.modality is not modality_of(sample) or not post.box.due(sample.room_id, now_s=now_s):
+                continue
+            if signature is None and isinstance(sample, FrameSample):
+                signature = Signature.of(sample.picture)
+            look = self._repeat(post, sample, signature, now_s=now_s, force_every_s=policy.sampling.force_every_s)
+            if look is not None:
+                repeated.append(look)
+                continue
+            expires_s = sample.captured_s + max_age_s(sample, policy)
+            if post.box.put(sample.room_id, _Offered(sample, now_s, expires_s, signature), expires_s=expires_s):
+                self._metrics.drop(post.detector.modality, "superseded")
+            post.wake.set()
+        return repeated
+
+    async def look_now(self, sample: Sample, *, deadline_s: float) -> list[Look]:
+        """Score a sample with every detector of its kind at once, outside the mailboxes: somebody waits for the answer."""
+        now_s = self._clock.now_s()
+        posts = [post for post in self._posts.values() if post.detector.modality is modality_of(sample)]
+        offered = _Offered(sample, now_s, deadline_s, None)
+        return list(await asyncio.gather(*(self._see(post, offered) for post in posts)))
+
+    async def run(self) -> None:
+        """Pump until cancelled; looks under way are finished by their own deadlines."""
+        async with asyncio.TaskGroup() as group:
+            for post in self._posts.values():
+                group.create_task(self._pump(post, group), name=f"pump-{post.detector.name}")
+
+    async def _pump(self, post: _Post, group: asyncio.TaskGroup) -> None:
+        while True:
+            await post.wake.wait()
+            post.wake.clear()
+            now_s = self._clock.now_s()
+            for _room_id in post.box.expire(now_s=now_s):
+                self._metrics.drop(post.detector.modality, "expired")
+            for turn in post.box.take(post.capacity - len(post.busy), now_s=now_s, busy=post.busy):
+                post.busy.add(turn.room_id)
+                group.create_task(self._look(post, turn), name=f"look-{post.detector.name}-{turn.room_id}")
+
+    async def _look(self, post: _Post, turn: Turn[_Offered]) -> None:
+        try:
+            look = await self._see(post, turn.sample)
+            self._remember(post, turn, look)
+            await self._report(look)
+        except Exception:  # room border: one room's failed report must not stop the pumps of all others
+            log.exception("look could not be reported", extra={"room_id": turn.room_id, "detector": post.detector.name})
+        finally:
+            post.busy.discard(turn.room_id)
+            post.wake.set()
+
+    async def _see(self, post: _Post, offered: _Offered) -> Look:
+        sample, name = offered.sample, post.detector.name
+        try:
+            detection = await post.detector.detect(sample, deadline_s=offered.expires_s)
+        except LivewardenError as error:
+            self._metrics.drop(post.detector.modality, _drop_reason(error))
+            return Look(sample, name, failure=error, offered_s=offered.offered_s, done_s=self._clock.now_s())
+        self._metrics.samples_scored.labels(name).inc()
+        self._metrics.capture_to_scored.labels(name).observe(self._clock.now_s() - sample.captured_s)
+        return Look(
+            sample, name, detection.findings, detection, offered_s=offered.offered_s, done_s=self._clock.now_s()
+        )
+
+    def _remember(self, post: _Post, turn: Turn[_Offered], look: Look) -> None:
+        if look.failure is not None or post.box.slot(turn.room_id) is None:
+            return
+        post.n_looks[turn.room_id] = post.n_looks.get(turn.room_id, 0) + 1
+        if turn.sample.signature is not None:
+            last = LastLook(turn.sample.signature, turn.sample.sample.captured_s)
+            post.last[turn.room_id] = _Last(last, look.findings)
+
+    def _repeat(
+        self, post: _Post, sample: Sample, signature: Signature | None, *, now_s: float, force_every_s: float
+    ) -> Look | None:
+        last = post.last.get(sample.room_id)
+        if last is None or signature is None or sample.room_id in post.busy:
+            return None
+        if not last.look.still_holds(signature, now_s=sample.captured_s, force_every_s=force_every_s):
+            return None
+        post.box.touch(sample.room_id, now_s=now_s)
+        post.n_repeated[sample.room_id] = post.n_repeated.get(sample.room_id, 0) + 1
+        self._metrics.samples_repeated.labels(post.detector.name).inc()
+        return Look(sample, post.detector.name, last.findings, repeated=True, offered_s=now_s, done_s=now_s)
+
+
+def modality_of(sample: Sample) -> Modality:
+    """Tell what kind of detector looks at a sample."""
+    return Modality.IMAGE if isinstance(sample, FrameSample) else Modality.AUDIO
+
+
+def max_age_s(sample: Sample, policy: Policy) -> float:
+    """Return how old a sample may be when its verdict comes, seconds."""
+    age_s = policy.sampling.max_age_s
+    return age_s if isinstance(sample, FrameSample) else age_s * AUDIO_AGE_FACTOR
+
+
+def _drop_reason(error: LivewardenError) -> str:
+    match error:
+        case DeadlineExceeded():
+            return "deadline"
+        case Overloaded():
+            return "overloaded"
+        case _:
+            return "model_error"
