@@ -164,6 +164,9 @@ def media_query(
     return MediaQuery(detectors, policy, biz, deadline_ms, request_id)
 
 
+Asked = Annotated[MediaQuery, Depends(media_query)]
+
+
 async def read_body(receive: Receive, limit: int) -> bytes:
     """Read a request's body.
 
@@ -247,14 +250,12 @@ def check_routes(desk: CheckDesk) -> APIRouter:
     async def text_check_batch(request: Request) -> Response:
         return Response(await desk.batch(request.receive), media_type="application/json")
 
-    asked = Annotated[MediaQuery, Depends(media_query)]
-
     @router.post("/images/check", summary="Check one picture", **_uploaded("image/jpeg", "image/png", "image/webp"))
-    async def images_check(request: Request, query: asked) -> Response:
+    async def images_check(request: Request, query: Asked) -> Response:
         return Response(await desk.picture(request, query), media_type="application/json")
 
     @router.post("/audio/check", summary="Check one clip of sound", **_uploaded("audio/pcm", "audio/wav"))
-    async def audio_check(request: Request, query: asked) -> Response:
+    async def audio_check(request: Request, query: Asked) -> Response:
         return Response(await desk.sound(request, query), media_type="application/json")
 
     return router

@@ -14,7 +14,7 @@ from pathlib import Path
 from inference.errors import InvalidSample, SampleTooLarge
 from inference.samples import Modality, Scene
 from inference.text.contacts import Contact, ContactType, find_contacts
-from inference.text.lexicon import BASE_ALLOW, BASE_LIST, BASE_VERSION, WordList, read_phrases
+from inference.text.lexicon import BASE_ALLOW, BASE_LIST, BASE_VERSION, Term, WordList, read_phrases
 from inference.text.matcher import Language, Matcher
 from inference.text.reasons import LabelBook, Reason, reason_for
 from inference.text.verify import Meant
@@ -24,7 +24,7 @@ from models.taxonomy import Taxonomy
 MAX_TEXT = 10_000
 """Code points of the longest text that is looked at."""
 
-LEVEL_SCORES = {1: 0.62, 2: 0.86, 3: 0.97}
+LEVEL_SCORES = {1: 0.70, 2: 0.86, 3: 0.97}
 """Score of a term found as written, by level: worth a look, unwelcome, never. What was seen through takes its share off it."""
 
 WITH_CONTACT = 0.99
@@ -126,6 +126,10 @@ class TextChecker:
         """
         book = Taxonomy.load() if labels is None else labels
         return cls(Language.load(), book, read_lists(lists, book, base=base), read_allowed(allow, base=base))
+
+    def terms(self) -> tuple[Term, ...]:
+        """Return every term of every list in use."""
+        return self._matcher.terms
 
     @property
     def n_patterns(self) -> int:

@@ -43,7 +43,7 @@ class Contact:
     """Index of the last canonical character of the value (inclusive)."""
 
 
-_GATE = re.compile(r"[0-9](?:[^0-9a-z]{0,4}[0-9]){2}")
+_GATE = re.compile("[0-9]")
 _PHONE = re.compile(rf"(?<![0-9])(?:\+?86{_GAP})?(1[\W_]{{0,4}}[3-9](?:{_DIGIT}){{9}})(?!{_DIGIT})")
 _WECHAT = re.compile(
     r"(?:[加+＋➕]\s?[v薇微徽溦](?![a-z])|[加+＋➕]\s?(?:vx|wx)|微信号?|薇信|威信|徽信|v信|wechat|weixin|(?<![a-z])(?:vx|wx|v)(?![a-z]{2}))"
@@ -101,7 +101,7 @@ def _numbers(digits: str) -> Iterator[Contact]:
     for kind, shape in _CUED:
         for match in shape.finditer(digits):
             value = match["value"] if match["value"][0].isalpha() else _NOT_DIGIT.sub("", match["value"])
-            if not _is_applause(value):
+            if kind is ContactType.ROOM or not _is_applause(value):
                 yield Contact(kind, value, match.start(), match.end() - 1)
 
 

@@ -45,6 +45,8 @@ class Matcher:
         aliases = language.tables.aliases
         self._literal = Automaton(literal_patterns(lists, allow, language.normaliser, aliases))
         self._sound = Automaton(sound_patterns(lists, language.normaliser, aliases))
+        self.terms = tuple(term for word_list in lists for term in word_list.terms)
+        """Every term of every list."""
         self.n_patterns = len(self._literal) + len(self._sound)
         """Different patterns in both automata."""
 

@@ -158,17 +158,16 @@ class Tables:
     def fold(self) -> dict[int, str | None]:
         """Code point to what it folds to; about 12,000 entries, made in some 50 ms from Python's own Unicode data."""
         table: dict[int, str | None] = {}
+        looks = {ord(char): target for _, source, target in self._folds("look") for char in source}
         simple = {ord(old): new for old, new in self._simplified.items()}
         table.update(simple)
         for block in _FOLDED:
             for code in block:
                 folded = fold_character(chr(code))
                 if folded is not None:
-                    folded = folded.translate(simple)
+                    folded = folded.translate(simple).translate(looks)
                 if folded != chr(code):
                     table[code] = folded
-        for _, source, target in self._folds("look"):
-            table.update(dict.fromkeys(map(ord, source), target))
         return table
 
     @cached_property

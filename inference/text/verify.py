@@ -65,6 +65,8 @@ class Verifier:
         """Return how a hit stands, or None where it is not meant."""
         first, last = view.first[hit.start], view.last[hit.end - 1]
         allowed = hit.pattern.term is None
+        if hit.pattern.term is not None and hit.pattern.term.mode is Mode.EXACT and hit.kind is not ViewKind.CANONICAL:
+            return None
         if hit.pattern.collapsed and (hit.kind is not ViewKind.COLLAPSED or last - first < len(hit.pattern.written)):
             return None
         if not allowed and (_cuts_token(canon, first, last, hit) or not _joined(hit, view, canon)):
