@@ -59,7 +59,7 @@ def list_models(folder: StoreFolder = None, as_json: AsJson = False) -> None:
         return
     table = Table(title=f"Models in {store.root}", title_justify="left")
     for column in ("model", "state", "task", "licence", "labels"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "model")
     for row in rows:
         state = "[green]live[/]" if row["state"] == "live" else row["state"]
         table.add_row(row["ref"], state, row["task"], row["licence"], ", ".join(row["labels"]))
