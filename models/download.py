@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Called with the file's name, bytes so far, and bytes in all where known; often, so it must return fast."""
 
-_CHUNK_BYTES = 1 << 18
-
 
 @dataclass(frozen=True, slots=True)
 class Pin:
@@ -118,7 +116,8 @@ class Downloader:
                 have = 0
             total = _total(response, have) or pin.size_bytes
             with part.open("ab" if have else "wb") as file:
-                for piece in response.iter_bytes(_CHUNK_BYTES):
+                # Raw and as it arrives: a chunk size would hold bytes back and lose them when the connection breaks.
+                for piece in response.iter_raw():
                     file.write(piece)
                     have += len(piece)
                     if pin.size_bytes is not None and have > pin.size_bytes:

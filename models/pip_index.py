@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import ssl
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.errors import ModelUnreachable
+
+if TYPE_CHECKING:
+    import ssl
 
 _ASK_TIMEOUT_S = 120.0
 _DOWNLOAD_TIMEOUT_S = 1800.0
@@ -47,6 +50,8 @@ class Trust:
         Raises:
             ModelUnreachable: the bundle is not there or not readable.
         """
+        import ssl
+
         if self.certificate is None:
             context = ssl.create_default_context()
             if not context.cert_store_stats()["x509_ca"]:

@@ -82,9 +82,7 @@ def tiny_zoo(wheel: Path, *, spdx: str = "MIT", url: str | None = None) -> Zoo:
     entry = ZooEntry(
         manifest=tiny_manifest(spdx=spdx),
         summary="for tests",
-        artifact=Artifact(
-            Pin(wheel.name, digest(data), len(data)), package=None if url else "livewarden-tiny==1.0", url=url
-        ),
+        artifact=Artifact(Pin(wheel.name, digest(data), len(data)), package=None if url else "livewarden-tiny==1.0", url=url),
         members={"tiny.onnx": "tiny/tiny.onnx", "LICENSE": "livewarden_tiny-1.0.dist-info/LICENSE"},
     )
     return Zoo({"tiny": entry}, downloader=Downloader(n_tries=3, backoff_s=0.0))

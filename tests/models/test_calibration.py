@@ -29,7 +29,9 @@ def test_invert_gives_the_smallest_raw_score_that_reaches():
     assert line.invert(0.95) == np.inf
 
 
-@pytest.mark.parametrize("pairs", [[[0.0, 0.0]], [[0.0, 0.5], [1.0, 0.4]], [[0.5, 0.0], [0.5, 1.0]], [[0, 0], [1, 1.2]], [[0, 0], [1]]])
+@pytest.mark.parametrize(
+    "pairs", [[[0.0, 0.0]], [[0.0, 0.5], [1.0, 0.4]], [[0.5, 0.0], [0.5, 1.0]], [[0, 0], [1, 1.2]], [[0, 0], [1]]]
+)
 def test_a_line_that_falls_or_is_no_line_is_refused(pairs):
     with pytest.raises(ManifestError):
         Calibration.of(pairs)

@@ -67,12 +67,12 @@ def test_a_class_mapped_to_an_unknown_label_is_refused(tmp_path):
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
 
-    with pytest.raises(ManifestError, match="m.yaml"):
+    with pytest.raises(ManifestError, match=r"m\.yaml"):
         Manifest.load(tmp_path / "m.yaml")
 
 
 def test_a_missing_manifest_is_refused_by_its_path(tmp_path):
-    with pytest.raises(ManifestError, match="cannot read manifest .*none.yaml"):
+    with pytest.raises(ManifestError, match=r"cannot read manifest .*none\.yaml"):
         Manifest.load(tmp_path / "none.yaml")
 
 
