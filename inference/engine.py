@@ -1,7 +1,7 @@
 """From one sample to a verdict, at once: what the synchronous checks, the worker and the command line share.
 
-Owns the composition of the floor: settings → device → models → detectors, word lists and policies. It knows single samples only; rooms
-over time are the streams floor's.
+Owns the composition of the floor: settings → device → models → detectors, word lists and policies. It knows single samples only;
+rooms over time are the streams floor's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from inference.lanes import Device
 from inference.metrics import Metrics
 from inference.policy import Policy
 from inference.policy_book import PolicyBook
-from inference.registry import build_detectors
+from inference.registry import OcrSettings, build_detectors
 from inference.samples import AudioClip, FrameSample, Modality, Pcm, Pixels, RgbPicture, Scene
 from inference.settings import InferenceSettings
 from inference.text.check import TextChecker
@@ -84,7 +84,7 @@ class Engine:
         device = Device(share, clock=clock, metrics=metrics)
         threads = ThreadPoolExecutor(max_workers=share.n_threads + 1, thread_name_prefix="detect")
         built = build_detectors(
-            ModelStore(settings.models.dir), device, text.findings, threads=threads, metrics=metrics, ocr_side_px=settings.models.ocr_side_px
+            ModelStore(settings.models.dir), device, text.findings, threads=threads, ocr=OcrSettings(settings.models.ocr_side_px)
         )
         parts = Parts(built.detectors, built.missing, text, policies, device, threads)
         for name, reason in built.missing.items():
@@ -194,7 +194,7 @@ class Engine:
 
 
 def _refuse_if_nothing_answered(seen: Sequence[Detection], failed: Mapping[str, BaseException]) -> None:
-    """Where every detector failed, fail as the most telling of them did: a full queue and a passed deadline are the caller's to know."""
+    """Where every detector failed, fail as the most telling of them did: a full queue, a passed deadline, then the rest."""
     if seen:
         return
     for kind in (Overloaded, DeadlineExceeded, LivewardenError):
