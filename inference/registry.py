@@ -1,0 +1,227 @@
+"""From the model store to detectors: which there are, what each needs, and why one is missing.
+
+Composition only: session → lane → detector, warmed and ready. A missing model leaves its detector out, visibly; the rest serves.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.detectors import Detector, TextReader
+from inference.devices import DeviceKind
+from inference.errors import ConfigError, LivewardenError
+from inference.host import Host
+from inference.lanes import Device, Lane
+from inference.metrics import Metrics
+from inference.samples import SAMPLE_RATE_HZ
+from inference.sessions import GraphLayout, OnnxSession, Session
+from inference.speech.vad import LockstepSession, VadDetector
+from inference.verdicts import ModelRef
+from inference.vision.codes import CodesDetector
+from inference.vision.crops import WIDTHS_PX
+from inference.vision.ctc import CtcAlphabet, GreedySession
+from inference.vision.ocr import LaneModel, OcrDetector, OcrLimits, OcrModels, search_size
+from inference.vision.porn import PornDetector
+from models.errors import ModelNotFound, ModelsError
+from models.manifest import Manifest
+from models.store import ModelStore, Stored
+from models.taxonomy import Taxonomy
+
+log = logging.getLogger(__name__)
+
+PORN, OCR_DET, OCR_REC, OCR_CLS, VAD = "nudenet-320n", "ppocr-det", "ppocr-rec", "ppocr-cls", "silero-vad"
+"""Names in the store."""
+CPU_LADDER = (1, 2, 4)
+"""On a CPU the cost is linear in the batch: larger ones only make everybody wait longer."""
+MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32}
+"""Largest batch on a GPU; of the recogniser because of its 18,710-wide softmax."""
+MAX_QUEUE = 256
+"""Samples that may wait in a lane (Overflow.REJECT); lines of one frame are up to 48."""
+FRAME_SHAPES = ((16, 9), (9, 16), (4, 3))
+"""Width to height of the pictures that text detection is warmed for: broadcasts, telephones, old cameras."""
+
+Wrap = Callable[[OnnxSession], Session]
+
+
+@dataclass(frozen=True, slots=True)
+class OcrSettings:
+    """How text on pictures is read."""
+
+    side_px: int = 640
+    """Longest side of the picture that lines are looked for on."""
+    turned: bool = False
+    """Also read lines that stand on their head; one more net per line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What could be built, and what could not."""
+
+    detectors: Mapping[str, Detector]
+    """By name, in the order they are asked in."""
+    missing: Mapping[str, str]
+    """By name: the reason, and what to do."""
+    lanes: tuple[Lane, ...] = ()
+
+
+class _Loader:
+    """Loads models of the store into lanes of one device."""
+
+    def __init__(self, store: ModelStore, device: Device) -> None:
+        self._store = store
+        self._device = device
+        self.lanes: list[Lane] = []
+
+    def live(self, name: str) -> Stored:
+        return self._store.live(name)
+
+    def lane(self, stored: Stored, layout: GraphLayout, wrap: Wrap | None = None) -> Lane:
+        """Load, warm and open the lane of one model.
+
+        Raises:
+            ConfigError: the graph cannot be loaded.
+            NotReady: it does not fit the share, or failed in its warm-up.
+        """
+        manifest = stored.manifest
+        ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
+        session = OnnxSession(stored.onnx_path, ref=ref, share=self._device.share, layout=layout)
+        lane = Lane(
+            manifest.name,
+            wrap(session) if wrap else session,
+            self._device,
+            max_queue=MAX_QUEUE,
+            ladder=ladder_for(manifest, self._device.share.kind),
+        )
+        lane.warm()
+        self.lanes.append(lane)
+        return lane
+
+
+def ladder_for(manifest: Manifest, kind: DeviceKind) -> tuple[int, ...]:
+    """Batch sizes of a model on a kind of device: the manifest's, as far as they help there."""
+    if kind is DeviceKind.CPU:
+        top = MAX_BATCH[VAD] if manifest.name == VAD else CPU_LADDER[-1]
+    else:
+        top = MAX_BATCH.get(manifest.name, 16)
+    return tuple(size for size in manifest.batch_ladder if size <= top) or (1,)
+
+
+def build_detectors(
+    store: ModelStore,
+    device: Device,
+    read: TextReader,
+    *,
+    threads: Executor,
+    metrics: Metrics | None = None,
+    ocr: OcrSettings | None = None,
+) -> Built:
+    """Build every detector that the store has the models for.
+
+    Args:
+        store: where the live models are.
+        device: whose threads run them; lanes are opened on it and closed with it.
+        read: the text engine, for text on pictures and in codes.
+        threads: where detectors do their own CPU work.
+        metrics: default those of the device.
+        ocr: how text is read.
+
+    Returns:
+        the detectors, warmed and ready, and the reasons of those that are missing.
+    """
+    host = Host(threads, clock=device.clock, metrics=metrics or device.metrics)
+    loader = _Loader(store, device)
+    text_labels = frozenset(label.code for label in Taxonomy.load())
+    makers: dict[str, Callable[[], Detector]] = {
+        "porn": lambda: _porn(loader, host),
+        "codes": lambda: CodesDetector(read, host=host, text_labels=text_labels),
+        "ocr": lambda: _ocr(loader, read, host, text_labels, ocr or OcrSettings()),
+        "vad": lambda: _vad(loader, host),
+    }
+    detectors: dict[str, Detector] = {}
+    missing: dict[str, str] = {}
+    for name, make in makers.items():
+        n_lanes = len(loader.lanes)
+        try:
+            detectors[name] = make()
+        except (ModelsError, LivewardenError) as exc:
+            missing[name] = _reason(exc)
+            log.warning("detector %s is missing: %s", name, missing[name], extra={"detector": name})
+            for lane in loader.lanes[n_lanes:]:
+                lane.close()  # half a detector serves nobody and holds memory
+            del loader.lanes[n_lanes:]
+    return Built(detectors, missing, tuple(loader.lanes))
+
+
+def _reason(exc: Exception) -> str:
+    return f"{exc}; get it with `livewarden models pull`" if isinstance(exc, ModelNotFound) else str(exc)
+
+
+def _porn(loader: _Loader, host: Host) -> Detector:
+    stored = loader.live(PORN)
+    numbers = stored.manifest.preprocess
+    shape = (3, numbers.height_px or 320, numbers.width_px or 320)
+    lane = loader.lane(stored, GraphLayout(warm_shapes=({stored.manifest.inputs[0].name: shape},)))
+    return PornDetector(lane, stored.manifest, host=host)
+
+
+def _ocr(loader: _Loader, read: TextReader, host: Host, text_labels: frozenset[str], settings: OcrSettings) -> Detector:
+    # All of it is looked up before anything is loaded: half a reader reads nothing.
+    names: Sequence[str] = (OCR_DET, OCR_REC, OCR_CLS) if settings.turned else (OCR_DET, OCR_REC)
+    found = {name: loader.live(name) for name in names}
+    det, rec = found[OCR_DET].manifest, found[OCR_REC].manifest
+    alphabets: list[CtcAlphabet] = []
+
+    def greedy(session: OnnxSession) -> Session:
+        alphabets.append(alphabet_of(session, rec))
+        return GreedySession(session, rec.outputs[0].name)
+
+    det_lane = loader.lane(found[OCR_DET], GraphLayout(warm_shapes=_det_shapes(det, settings.side_px)))
+    rec_lane = loader.lane(found[OCR_REC], GraphLayout(warm_shapes=_line_shapes(rec, WIDTHS_PX)), greedy)
+    cls = None
+    if settings.turned:
+        width = found[OCR_CLS].manifest.preprocess.width_px or WIDTHS_PX[0]
+        layout = GraphLayout(warm_shapes=_line_shapes(found[OCR_CLS].manifest, (width,)))
+        cls = LaneModel(loader.lane(found[OCR_CLS], layout), found[OCR_CLS].manifest)
+    models = OcrModels(LaneModel(det_lane, det), LaneModel(rec_lane, rec), alphabets[0], cls)
+    return OcrDetector(models, read, host=host, text_labels=text_labels, limits=OcrLimits(side_px=settings.side_px))
+
+
+def alphabet_of(session: OnnxSession, manifest: Manifest) -> CtcAlphabet:
+    """Read a recogniser's characters from its graph.
+
+    Raises:
+        ConfigError: the graph carries none.
+    """
+    characters = session.metadata.get("character", "")
+    if not characters:
+        raise ConfigError(f"{manifest.ref}: its graph has no metadata 'character'; export it with its list of characters")
+    return CtcAlphabet(characters.split("\n"), blank_index=int(manifest.number("blank_index")))
+
+
+def _det_shapes(manifest: Manifest, side_px: int) -> tuple[Mapping[str, tuple[int, ...]], ...]:
+    shapes: dict[tuple[int, ...], None] = {}
+    for wide, high in FRAME_SHAPES:
+        frame = np.empty((high * 240, wide * 240, 0), np.uint8)
+        width, height = search_size(frame, side_px, manifest.preprocess.multiple_of_px)
+        shapes[(3, height, width)] = None
+    return tuple({manifest.inputs[0].name: shape} for shape in shapes)
+
+
+def _line_shapes(manifest: Manifest, widths_px: Sequence[int]) -> tuple[Mapping[str, tuple[int, ...]], ...]:
+    height = manifest.preprocess.height_px or 48
+    return tuple({manifest.inputs[0].name: (3, height, width)} for width in widths_px)
+
+
+def _vad(loader: _Loader, host: Host) -> Detector:
+    stored = loader.live(VAD)
+    layout = GraphLayout(
+        batch_axes={spec.name: spec.batch_axis for spec in (*stored.manifest.inputs, *stored.manifest.outputs) if spec.batch_axis},
+        constants={stored.manifest.inputs[2].name: np.asarray(SAMPLE_RATE_HZ, np.int64)},
+    )
+    lane = loader.lane(stored, layout, lambda session: LockstepSession(session, stored.manifest))
+    return VadDetector(lane, stored.manifest, host=host)
