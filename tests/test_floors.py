@@ -24,7 +24,16 @@ MAX_LINES = 420
 TORCH_HOMES = ("models/networks/*", "models/data.py", "models/train.py", "models/evaluate.py", "models/export.py")
 """Training code: the only place of torch, and never imported by what serves."""
 
-HTTP_HOMES = ("*/api.py", "*/schemas.py", "*/problems.py", "*/auth.py", "streams/push.py", "streams/danmaku.py")
+HTTP_HOMES = (
+    "*/api.py",
+    "*/api_*.py",
+    "*/schemas.py",
+    "*/problems.py",
+    "*/auth.py",
+    "streams/push.py",
+    "streams/danmaku.py",
+    "streams/serve.py",
+)
 SETTINGS_HOMES = ("*/settings.py",)
 
 LIVES_IN: dict[str, tuple[str, ...]] = {
@@ -38,7 +47,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "starlette": HTTP_HOMES,
     "pydantic": HTTP_HOMES + SETTINGS_HOMES,
     "pydantic_settings": SETTINGS_HOMES,
-    "typer": ("*/cli.py", "*/cli_*.py"),
+    "typer": ("*/cli.py", "*/*_cli.py"),
 }
 """Third party -> the only modules that may import it."""
 
