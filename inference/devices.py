@@ -20,7 +20,7 @@ from inference.errors import ConfigError, NotReady
 MIB = 1 << 20
 _UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
-_REQUEST = re.compile(r"auto|cpu|cuda(?::(\d+))?")
+_REQUESTS = ("auto", "cpu", "cuda", "tensorrt")
 _NO_LIMIT_BYTES = 1 << 60
 """cgroup v1 writes 'no limit' as a number of this size."""
 
@@ -158,6 +158,8 @@ class DeviceShare:
     """Share of the GPU's multiprocessors, 1..100; takes effect under MPS."""
     n_threads: int = 1
     """Executor threads: one on a GPU (sessions of one card are called from one thread), one per core on a CPU."""
+    tensorrt: bool = False
+    """Run models through TensorRT, whose engines take minutes to build; only on a GPU."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.compute_percent <= 100:
@@ -168,6 +170,8 @@ class DeviceShare:
             raise ConfigError(f"n_threads must be at least 1 and index at least 0, got {self.n_threads} and {self.index}")
         if self.kind is DeviceKind.CUDA and self.n_threads != 1:
             raise ConfigError(f"a GPU has one executor thread, got n_threads {self.n_threads}")
+        if self.kind is DeviceKind.CPU and self.tensorrt:
+            raise ConfigError("tensorrt needs a GPU")
 
     @property
     def name(self) -> str:
@@ -179,6 +183,7 @@ class DeviceShare:
         cls,
         request: str = "auto",
         *,
+        index: int = 0,
         memory_bytes: int | None = None,
         compute_percent: int | None = None,
         n_threads: int | None = None,
@@ -187,28 +192,29 @@ class DeviceShare:
         """Choose the device and fill in what was left open from the machine, the container and the GPU-sharing plugin.
 
         Args:
-            request: `auto` (the first GPU where CUDA can run, the CPU otherwise), `cpu`, `cuda` or `cuda:N`.
+            request: `auto` (a GPU where CUDA can run, the CPU otherwise), `cpu`, `cuda` or `tensorrt`.
+            index: which GPU, counted among those this process sees.
             memory_bytes: overrides what the plugin (`CUDA_DEVICE_MEMORY_LIMIT`, `CUDA_MPS_PINNED_DEVICE_MEM_LIMIT`), the driver or
                 the container says.
-            compute_percent: overrides `CUDA_MPS_ACTIVE_THREAD_PERCENTAGE` and `CUDA_DEVICE_SM_LIMIT`.
-            n_threads: CPU only; default one per core.
+            compute_percent: at most this; a smaller `CUDA_MPS_ACTIVE_THREAD_PERCENTAGE` or `CUDA_DEVICE_SM_LIMIT` that the cluster
+                has set holds.
+            n_threads: executor threads on a CPU, default one per core; a GPU always has one.
             machine: what to choose from; default this machine.
 
         Raises:
             ConfigError: the request or a number cannot work.
             NotReady: CUDA was asked for by name and this machine cannot run it; the message names what is missing.
         """
-        match = _REQUEST.fullmatch(request)
-        if match is None:
-            raise ConfigError(f"unknown device {request!r}; known: auto, cpu, cuda, cuda:N")
+        if request not in _REQUESTS:
+            raise ConfigError(f"unknown device {request!r}; known: {', '.join(_REQUESTS)}")
         machine = machine or Machine.probe()
         if request == "cpu" or (request == "auto" and machine.cuda_missing):
             return cls(DeviceKind.CPU, memory_bytes or machine.memory_bytes, n_threads=n_threads or machine.n_cpus)
         if machine.cuda_missing:
             raise NotReady(f"device {request!r} was asked for: {machine.cuda_missing}")
-        index = int(match[1] or 0)
+        percent = min(compute_percent or 100, _gpu_percent(machine.env))
         memory = memory_bytes or _gpu_memory(machine, index)
-        return cls(DeviceKind.CUDA, memory, index, compute_percent or _gpu_percent(machine.env), n_threads or 1)
+        return cls(DeviceKind.CUDA, memory, index, percent, tensorrt=request == "tensorrt")
 
     def enforce(self, env: MutableMapping[str, str]) -> None:
         """Write the compute share where CUDA reads it; call before the first session, since a context keeps what it saw then.

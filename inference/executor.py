@@ -148,7 +148,7 @@ class Device:
         for thread in self._threads:
             thread.join(max(0.1, end_s - time.monotonic()))
             if thread.is_alive():
-                log.error("an executor thread still runs a batch and is left behind", extra={"thread": thread.name})
+                log.error("an executor thread still runs a batch and is left behind", extra={"executor": thread.name})
 
     def call(self, job: Callable[[], T]) -> T:
         """Run `job` on an executor thread, before the next batch, and return what it returns; blocks the calling thread.

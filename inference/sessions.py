@@ -109,7 +109,7 @@ class Tuning:
     use_tf32: bool = True
     """Round float32 matrix inputs to 10 bits of mantissa on Ampere and later: up to several times faster."""
     tensorrt_cache: Path | None = None
-    """Folder for TensorRT engines; None runs without TensorRT, whose first start takes minutes per model."""
+    """Folder that keeps TensorRT's engines from one start to the next; None builds them at every start."""
 
 
 class OnnxSession:
@@ -139,10 +139,10 @@ class OnnxSession:
 
         Raises:
             ConfigError: the file is no graph ONNX Runtime can load.
-            NotReady: CUDA was asked for and the graph would run on the CPU.
+            NotReady: CUDA or TensorRT was asked for and ONNX Runtime runs the graph elsewhere, or it does not fit.
         """
         self._layout = layout or GraphLayout()
-        wanted = _providers(share, tuning or Tuning())
+        wanted = provider_options(share, tuning or Tuning())
         if share.kind is DeviceKind.CUDA:
             with redirect_stdout(sys.stderr):  # it prints what it cannot load; standard output may carry our answers
                 ort.preload_dlls()
@@ -153,15 +153,17 @@ class OnnxSession:
                 raise NotReady(f"model {ref} does not fit {share.name}: {exc}") from exc
             raise ConfigError(f"model {ref} cannot be loaded: {exc}") from exc
         self.provider = self._session.get_providers()[0]
-        if share.kind is DeviceKind.CUDA and self.provider == _CPU:
+        if self.provider != _name(wanted[0]):
             raise NotReady(
-                f"model {ref} was asked for on {share.name} and ONNX Runtime fell back to the CPU: its CUDA or cuDNN libraries do "
-                "not load; install onnxruntime-gpu[cuda,cudnn] or use an image that carries them"
+                f"model {ref} was asked for on {share.name} with {_name(wanted[0])} and it fell back to {self.provider}: its "
+                "CUDA, cuDNN or TensorRT libraries do not load; install onnxruntime-gpu[cuda,cudnn] or use an image with them"
             )
         self.name = ref.name
         self.ref = ModelRef(ref.name, ref.version, ref.sha256, self.provider)
         self.input_names = tuple(port.name for port in self._session.get_inputs() if port.name not in self._layout.constants)
         self.output_names = tuple(port.name for port in self._session.get_outputs())
+        self.metadata: Mapping[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        """What the graph says of itself, e.g. a recogniser's list of characters."""
 
     def __repr__(self) -> str:
         return f"OnnxSession({self.ref} on {self.provider})"
@@ -226,7 +228,8 @@ def _options() -> ort.SessionOptions:
     return options
 
 
-def _providers(share: DeviceShare, tuning: Tuning) -> list[str | tuple[str, dict[str, str]]]:
+def provider_options(share: DeviceShare, tuning: Tuning) -> list[str | tuple[str, dict[str, str]]]:
+    """Return ONNX Runtime's providers and their options for a share, best first; later changes to them would have no effect."""
     if share.kind is DeviceKind.CPU:
         return [_CPU]
     limit = max(share.memory_bytes - CONTEXT_RESERVE_BYTES, share.memory_bytes // 2)
@@ -239,13 +242,13 @@ def _providers(share: DeviceShare, tuning: Tuning) -> list[str | tuple[str, dict
         "use_tf32": str(int(tuning.use_tf32)),
     }
     chosen: list[str | tuple[str, dict[str, str]]] = [(_CUDA, cuda), _CPU]
-    if tuning.tensorrt_cache is not None:
-        cache = str(tuning.tensorrt_cache)
-        engine = {
-            "device_id": str(share.index),
-            "trt_engine_cache_enable": "1",
-            "trt_engine_cache_path": cache,
-            "trt_fp16_enable": "1",
-        }
-        chosen.insert(0, (_TENSORRT, engine | {"trt_max_workspace_size": str(limit // 2)}))
+    if share.tensorrt:
+        engine = {"device_id": str(share.index), "trt_fp16_enable": "1", "trt_max_workspace_size": str(limit // 2)}
+        if tuning.tensorrt_cache is not None:
+            engine |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(tuning.tensorrt_cache)}
+        chosen.insert(0, (_TENSORRT, engine))
     return chosen
+
+
+def _name(provider: str | tuple[str, dict[str, str]]) -> str:
+    return provider if isinstance(provider, str) else provider[0]

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-
 from inference.batching import DEFAULT_LADDER
 from inference.clock import Clock
 from inference.devices import DeviceKind, DeviceShare
@@ -187,8 +185,3 @@ def fake_lane(
         lane = Lane("fake", FakeSession(compute=compute, input_names=input_names), device, max_queue=max_queue, ladder=ladder)
         lane.warm()
         yield lane
-
-
-def zeros(*shape: int) -> np.ndarray:
-    """A float32 sample of zeros."""
-    return np.zeros(shape, np.float32)
