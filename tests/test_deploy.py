@@ -193,3 +193,28 @@ def test_the_whole_chart_renders_into_named_objects():
 
 def test_the_chart_has_no_second_copy_of_the_alerts():
     assert (CHART / "files" / "alerts.yaml").resolve() == DEPLOY / "monitoring" / "alerts.yaml"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_every_setting_the_readme_names_is_one(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    table = [line for line in text.splitlines() if re.match(r"\| `[a-z_.]+`", line)]
+    asked: set[str] = set()
+    for line in table:
+        section = ""
+        for setting in re.findall(r"`([a-z_.]+)`", line.split("|")[1]):
+            section = setting.partition(".")[0] if not setting.startswith(".") else section
+            asked.add(section + setting if setting.startswith(".") else setting)
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+    settings = {setting for setting in asked if not setting.startswith(("models/", "nudenet", "ppocr", "silero"))}
+    assert len(settings) > 15
+    assert (settings | {leaf for block in blocks for leaf in dotted(block)}) - fields(Settings) == set()
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "deploy/README.md"])
+def test_every_link_of_a_readme_leads_somewhere(name):
+    file = ROOT / name
+    links = re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (file.parent / link).exists()] == []

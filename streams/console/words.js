@@ -16,7 +16,7 @@ const WORDS = {
   sort: ["Order", "排序"],
   byAttention: ["Needs attention first", "需要关注的在前"],
   byId: ["By room id", "按房间号"],
-  noRooms: ["No room is being watched. Add one: livewarden rooms add ID --source URL", "还没有房间。添加一个：livewarden rooms add ID --source URL"],
+  noRooms: ["No room is being watched. Add one: livewarden rooms add ID URL", "还没有房间。添加一个：livewarden rooms add ID URL"],
   noRoomFound: ["No room matches.", "没有匹配的房间。"],
   moreRooms: ["{n} more rooms; narrow the search to see them.", "还有 {n} 个房间，缩小搜索范围即可看到。"],
   noViolations: ["Nothing found so far.", "暂未发现违规。"],
