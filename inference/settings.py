@@ -39,7 +39,7 @@ class DeviceSettings(Section):
     index: int = Field(0, ge=0)
     """Which GPU, counted among those this process sees."""
     memory_mib: int | None = Field(None, gt=0)
-    """Memory this worker may use, MiB, checked against the models' measured need; None: the plugin's, container's or device's own."""
+    """Memory this worker may use, MiB, checked against the models' measured need; None: what the plugin or container allows."""
     compute_percent: int = Field(100, ge=1, le=100)
     """Share of a GPU's compute, handed to MPS where it runs."""
     threads: int | None = Field(None, ge=1, le=256)

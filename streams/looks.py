@@ -132,6 +132,7 @@ class LookScheduler:
         self._policies.pop(room_id, None)
         for post in self._posts.values():
             post.box.remove_room(room_id)
+            post.detector.forget(room_id)
             for per_room in (post.last, post.n_looks, post.n_repeated):
                 per_room.pop(room_id, None)
 
