@@ -1,0 +1,243 @@
+"""How much of an HTTP server is left when every request is a text check?
+
+    python benchmarks/bench_text_http.py [--seconds 4] [--rounds 3]
+
+One uvicorn worker on one core, load from another, over loopback, in turns: a bare ASGI echo (the ceiling), a bare FastAPI route
+with a pydantic body (what one would write first), our text route with the whole lexicon path, and our batch route with 50 texts.
+Load comes from `wrk` where it is installed, else from a small asyncio client, which is slower than the servers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+N_CONNECTIONS = 64
+N_BATCH = 50
+CLEAN = ["主播加油", "666666", "这波可以啊", "哈哈哈哈哈", "什么操作？？", "大哥带带我", "上单 nb", "来了来了"]
+TEXTS = [*CLEAN, *CLEAN, "加薇❤❤abc123", *CLEAN, *CLEAN, "jia vx lao_wang88", *CLEAN, *CLEAN]
+"""One in 25 is disguised: more than three times the share of hits in real danmaku."""
+SERVERS = {"echo": "raw ASGI echo", "fastapi": "FastAPI + pydantic", "ours": "text check", "batch": f"batch of {N_BATCH}"}
+
+
+def echo_app():
+    """Make the ceiling: read the body, send it back."""
+
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        message = await receive()
+        body = message["body"]
+        while message["more_body"]:
+            message = await receive()
+            body += message["body"]
+        head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def fastapi_app():
+    """Make the plain way: FastAPI, a pydantic body, a dict out, nothing checked."""
+    from fastapi import FastAPI
+    from pydantic import BaseModel
+
+    class Body(BaseModel):
+        text: str
+        scene: str = "danmaku"
+        uid: str | None = None
+        room_id: str | None = None
+
+    app = FastAPI()
+
+    async def check(body: Body) -> dict[str, str]:
+        return {"decision": "pass", "text": body.text}
+
+    check.__annotations__ = {"body": Body, "return": dict[str, str]}  # a local class cannot be looked up by its name
+    app.post("/v1/text/check")(check)
+    return app
+
+
+def our_app():
+    """Make ours, as served: base list, shipped policies, counters, problem handling, documented routes behind it."""
+    from fastapi import FastAPI
+
+    from inference.api import CheckDesk, TextFront, install_checks
+    from inference.cli import TextOnly
+    from inference.settings import InferenceSettings
+
+    app = FastAPI()
+    desk = CheckDesk.over(TextOnly.load(InferenceSettings.load()))  # no pictures are sent here
+    install_checks(app, desk)
+    return TextFront(app, desk)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One run of load against one server."""
+
+    requests_per_s: float
+    p50_ms: float
+    p99_ms: float
+
+
+@contextlib.contextmanager
+def serving(name: str, core: int) -> Iterator[int]:
+    """Run one server pinned to one core; yields its port."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    factory = {"echo": "echo_app", "fastapi": "fastapi_app"}.get(name, "our_app")
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        f"benchmarks.bench_text_http:{factory}",
+        "--factory",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+    ]
+    command += ["--loop", "uvloop", "--http", "httptools", "--log-level", "warning", "--no-access-log", "--lifespan", "off"]
+    root = Path(__file__).resolve().parents[1]
+    process = subprocess.Popen([*pinned(core), *command], cwd=root)
+    try:
+        wait_until_open(port, process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def pinned(core: int) -> list[str]:
+    """Return the prefix that pins a command to a core, where the machine has more than one."""
+    return ["taskset", "-c", str(core)] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
+
+
+def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server listens; fails when it ends or takes over 30 seconds."""
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            raise SystemExit(f"the server ended with {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise SystemExit("the server did not listen within 30 s")
+
+
+def bodies(name: str) -> list[str]:
+    """Return the request bodies that are sent in turn."""
+    asked = [{"text": text, "scene": "danmaku", "uid": f"u{i}", "room_id": "9"} for i, text in enumerate(TEXTS)]
+    if name == "batch":
+        return [json.dumps({"texts": [asked[i % len(asked)] for i in range(N_BATCH)]})]
+    return [json.dumps(one) for one in asked]
+
+
+def load_with_wrk(name: str, port: int, seconds: float) -> Load:
+    """Load a server with wrk, one thread on the other core."""
+    script = "local bodies = {" + ",".join(f"[==[{body}]==]" for body in bodies(name)) + "}\nlocal i = 0\n"
+    script += 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
+    script += "request = function() i = i % #bodies + 1; return wrk.format(nil, nil, nil, bodies[i]) end\n"
+    path = "/v1/text/check/batch" if name == "batch" else "/v1/text/check"
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as file:
+        file.write(script)
+        file.flush()
+        command = [*pinned(1), "wrk", "-t1", f"-c{N_CONNECTIONS}", f"-d{seconds:.0f}s", "--latency", "-s", file.name]
+        run = subprocess.run(
+            [*command, f"http://{HOST}:{port}{path}"], capture_output=True, text=True, check=True, timeout=seconds + 30
+        )
+    if "Non-2xx" in run.stdout:
+        raise SystemExit(f"{name} refused requests:\n{run.stdout}")
+    rate = re.search(r"Requests/sec:\s*([\d.]+)", run.stdout)
+    shares = dict(re.findall(r"(50|99)%\s+([\d.]+(?:us|ms|s))", run.stdout))
+    if rate is None:
+        raise SystemExit(f"wrk said nothing of its rate:\n{run.stdout}")
+    return Load(float(rate[1]), milliseconds(shares["50"]), milliseconds(shares["99"]))
+
+
+def milliseconds(text: str) -> float:
+    """Read a duration as wrk writes it."""
+    for unit, factor in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    raise ValueError(f"no unit in {text!r}")
+
+
+async def load_with_client(name: str, port: int, seconds: float) -> Load:
+    """Load a server with our own client: raw keep-alive connections."""
+    path = "/v1/text/check/batch" if name == "batch" else "/v1/text/check"
+    head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: "
+    requests = [f"{head}{len(body.encode())}\r\n\r\n{body}".encode() for body in bodies(name)]
+    took_s: list[float] = []
+    end_s = time.perf_counter() + seconds
+
+    async def caller(start: int) -> None:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        index = start
+        while (sent_s := time.perf_counter()) < end_s:
+            writer.write(requests[index % len(requests)])
+            answer = await reader.readuntil(b"\r\n\r\n")
+            if b" 200 " not in answer[:20]:
+                raise SystemExit(f"{name} refused: {answer[:80]!r}")
+            length = re.search(rb"content-length: (\d+)", answer.lower())
+            await reader.readexactly(int(length[1]) if length else 0)
+            took_s.append(time.perf_counter() - sent_s)
+            index += 1
+        writer.close()
+
+    await asyncio.gather(*(caller(start) for start in range(N_CONNECTIONS)))
+    cuts = statistics.quantiles(took_s, n=100)
+    return Load(len(took_s) / seconds, cuts[49] * 1000, cuts[98] * 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+
+    runs: dict[str, list[Load]] = {name: [] for name in SERVERS}
+    with contextlib.ExitStack() as stack:
+        ports = {name: stack.enter_context(serving(name, 0)) for name in SERVERS if name != "batch"}
+        ports["batch"] = ports["ours"]
+        for _ in range(options.rounds):
+            for name, port in ports.items():
+                if shutil.which("wrk"):
+                    runs[name].append(load_with_wrk(name, port, options.seconds))
+                else:
+                    runs[name].append(asyncio.run(load_with_client(name, port, options.seconds)))
+
+    rate = {name: statistics.median(load.requests_per_s for load in loads) for name, loads in runs.items()}
+    source = "wrk" if shutil.which("wrk") else "Python"
+    print(f"{N_CONNECTIONS} connections, median of {options.rounds} runs of {options.seconds:.0f} s, load from {source}")
+    print("| server | req/s | p50 ms | p99 ms | of echo | of FastAPI | texts/s |\n|---|---|---|---|---|---|---|")
+    for name, title in SERVERS.items():
+        p50_ms = statistics.median(load.p50_ms for load in runs[name])
+        p99_ms = statistics.median(load.p99_ms for load in runs[name])
+        n_texts = rate[name] * (N_BATCH if name == "batch" else 1)
+        print(
+            f"| {title} | {rate[name]:,.0f} | {p50_ms:.2f} | {p99_ms:.2f} | {rate[name] / rate['echo']:.2f} "
+            f"| {rate[name] / rate['fastapi']:.2f} | {n_texts:,.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
