@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from inference.rules import Rule
-from inference.verdicts import Decision, Judged
+from inference.verdicts import Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,3 @@ class HitWindow:
         """The hit with the harshest decision, then the highest score; asked only while there is a hit."""
         return max(self.hits, key=lambda hit: (hit.judged.decision.rank, hit.judged.finding.score))
 
-
-def at_least(decision: Decision, other: Decision) -> bool:
-    """Tell whether a decision is as harsh as another."""
-    return decision.rank >= other.rank
