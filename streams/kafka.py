@@ -1,0 +1,320 @@
+"""The only module that speaks to Kafka: opens producers, makes topics, and reads topics in a consumer group.
+
+What is published, in which order and how often, is `streams/publisher.py`; this module only answers for single messages. The
+client is not trusted to keep anything: the outbox holds every alert until the broker acknowledged it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka_errors
+
+from inference.clock import Clock
+from inference.metrics import Metrics
+from streams.alerts import Topic
+from streams.cloudevents import MAX_MESSAGE_BYTES, CloudEvent, Header
+from streams.inbox import Inbox, Message, Taken
+from streams.outbox import Outbox
+from streams.publisher import Publisher, PublisherLimits
+from streams.settings import KafkaSettings
+from streams.sinks import Answer, SinkRefused, SinkUnavailable, TopicMissing
+
+log = logging.getLogger(__name__)
+
+BOOTSTRAP_TIMEOUT_MS = 3000
+MAX_BLOCK_MS = 1500
+"""How long `send` may wait for metadata before it raises; the publisher's thread waits, nobody else."""
+POLL_MS = 250
+MAX_POLL_RECORDS = 100
+"""Messages taken from the client at once; the bound on what waits for the receiver."""
+LATER_PAUSE_S = 1.0
+REOPEN_PAUSE_S = 3.0
+DAY_MS = 24 * 3600 * 1000
+
+TOPIC_CONFIGS: Mapping[Topic, Mapping[str, str]] = {
+    Topic.VIOLATIONS: {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)},
+    Topic.LIFECYCLE: {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)},
+    Topic.ROOMS: {"cleanup.policy": "compact"},
+    Topic.REVIEWS: {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)},
+    Topic.SHADOW: {"cleanup.policy": "delete", "retention.ms": str(3 * DAY_MS)},
+    Topic.DEAD: {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)},
+}
+
+_REFUSALS = (
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.RecordListTooLargeError,
+    kafka_errors.InvalidRecordError,
+    kafka_errors.InvalidTopicError,
+    UnicodeEncodeError,
+)
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what every client of the broker is told: addresses, name and security."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.bootstrap_servers),
+        "client_id": settings.client_id,
+        "security_protocol": settings.security_protocol,
+        "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
+    }
+    if settings.sasl_mechanism:
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    if settings.ssl_cafile:
+        options["ssl_cafile"] = str(settings.ssl_cafile)
+    return options
+
+
+def ensure_topics(settings: KafkaSettings, topics: Sequence[Topic] = tuple(Topic)) -> None:
+    """Create the topics that are not there, with their clean-up rules; what another worker creates meanwhile is no error.
+
+    Raises:
+        SinkUnavailable: the broker is not there or does not let us.
+    """
+    try:
+        admin = KafkaAdminClient(**client_options(settings))
+        try:
+            missing = [topic for topic in topics if topic not in admin.list_topics()]
+            wanted = {
+                str(topic): {
+                    "num_partitions": settings.partitions,
+                    "replication_factor": settings.replication,
+                    "configs": dict(TOPIC_CONFIGS[topic]),
+                }
+                for topic in missing
+            }
+            if wanted:
+                admin.create_topics(wanted, wait_for_metadata=True)
+        finally:
+            admin.close()
+    except kafka_errors.TopicAlreadyExistsError:
+        return
+    except (kafka_errors.KafkaError, OSError) as exc:
+        raise SinkUnavailable(f"kafka topics could not be made: {_said(exc)}") from exc
+
+
+class KafkaSink:
+    """One producer. `acks=all`, nothing lingers, and it is thrown away after the first failure.
+
+    Idempotence is off on purpose: with it kafka-python leaves futures open for good when a broker dies (measured), and it protects
+    from nothing here, because one event per room is in flight and consumers dedupe on `ce_id`.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        delivery_ms = int(settings.row_deadline_s * 1000 * 0.8)
+        if settings.create_topics:
+            ensure_topics(settings)
+        try:
+            self._producer = KafkaProducer(
+                **client_options(settings),
+                acks="all",
+                enable_idempotence=False,
+                linger_ms=0,
+                max_block_ms=MAX_BLOCK_MS,
+                delivery_timeout_ms=delivery_ms,
+                request_timeout_ms=max(1, delivery_ms // 2),
+                reconnect_backoff_max_ms=1000,
+                max_request_size=2 * MAX_MESSAGE_BYTES,
+                allow_auto_create_topics=False,
+            )
+        except (kafka_errors.KafkaError, OSError) as exc:
+            raise SinkUnavailable(f"kafka at {', '.join(settings.bootstrap_servers)}: {_said(exc)}") from exc
+
+    def send(self, event: CloudEvent, answer: Answer) -> None:
+        """Hand one event to the producer.
+
+        Raises:
+            SinkUnavailable: the broker does not answer.
+            TopicMissing: the broker has no such topic.
+            SinkRefused: the event is none that any broker would take.
+        """
+        if event.topic not in tuple(Topic):
+            raise SinkRefused(f"unknown topic {event.topic!r}; known: {', '.join(Topic)}")
+        headers = [(entry.name, entry.value) for entry in event.headers]
+        try:
+            future = self._producer.send(event.topic, key=event.key.encode(), value=event.value, headers=headers)
+        except kafka_errors.KafkaTimeoutError as exc:
+            raise self._explained(event.topic, exc) from exc
+        except _REFUSALS as exc:
+            raise SinkRefused(_said(exc)) from exc
+        except (kafka_errors.KafkaError, OSError) as exc:
+            raise SinkUnavailable(_said(exc)) from exc
+        future.add_callback(lambda _: answer(None))
+        future.add_errback(lambda error: answer(translated(error)))
+
+    def close(self, timeout_s: float) -> None:
+        """Close the producer; what it still held is sent again by the next one."""
+        try:
+            self._producer.close(timeout=timeout_s)
+        except (kafka_errors.KafkaError, OSError) as exc:
+            log.warning("producer did not close cleanly", extra={"error": _said(exc)})
+
+    def _explained(self, topic: str, error: Exception) -> SinkUnavailable:
+        """Tell a broker that is gone from a topic that does not exist; the producer raises the same for both."""
+        try:
+            admin = KafkaAdminClient(**client_options(self._settings))
+            try:
+                known = admin.list_topics()
+            finally:
+                admin.close()
+        except (kafka_errors.KafkaError, OSError):
+            return SinkUnavailable(_said(error))
+        if topic in known:
+            return SinkUnavailable(_said(error))
+        return TopicMissing(f"kafka has no topic {topic}; create it, or set kafka.create_topics")
+
+
+def translated(error: BaseException) -> SinkRefused | SinkUnavailable:
+    """Sort a producer's error into what never works and what may work later."""
+    return SinkRefused(_said(error)) if isinstance(error, _REFUSALS) else SinkUnavailable(_said(error))
+
+
+def kafka_publisher(settings: KafkaSettings, outbox: Outbox, *, clock: Clock, metrics: Metrics) -> Publisher:
+    """Return a publisher from the outbox to the broker of the settings; start it, and close it before the outbox."""
+    limits = PublisherLimits(row_deadline_s=settings.row_deadline_s)
+    return Publisher(outbox, lambda: KafkaSink(settings), clock=clock, metrics=metrics, limits=limits)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+class KafkaConsumerLoop:
+    """Reads topics in a consumer group on a background thread and gives each message to its inbox, at least once.
+
+    An offset is committed after its message was taken. With `from_start` nothing is committed and every assignment is read from its
+    beginning: that is how a compacted topic tells its whole state. The broker may be down at any time, the start included.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, topics: Sequence[Topic], inbox: Inbox, *, from_start: bool = False, metrics: Metrics
+    ) -> None:
+        self._settings, self._topics, self._inbox, self._metrics = settings, tuple(topics), inbox, metrics
+        self._from_start = from_start
+        self._targets: dict[TopicPartition, int] = {}
+        self._behind = False
+        self._stop = threading.Event()
+        self._trouble: str | None = "not connected yet"
+        self._thread = threading.Thread(
+            target=self._run, name=f"kafka-{'-'.join(topic.split('.')[1] for topic in topics)}", daemon=True
+        )
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is read at present, or None."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Begin to read; returns at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the message at hand, commit, leave the group."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # Below: the consumer thread.
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._read()
+            except Exception as exc:  # noqa: BLE001  client border: whatever it raises, the consumer is opened anew
+                log.warning("kafka is not read", extra={"topics": self._topics, "reason": _said(exc)})
+                self._metrics.kafka_errors.labels(type(exc).__name__).inc()
+                self._trouble = _said(exc)
+                self._stop.wait(REOPEN_PAUSE_S)
+
+    def _read(self) -> None:
+        if self._settings.create_topics:
+            ensure_topics(self._settings, self._topics)
+        consumer = KafkaConsumer(
+            **client_options(self._settings),
+            group_id=self._settings.group_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=MAX_POLL_RECORDS,
+            session_timeout_ms=10_000,
+            reconnect_backoff_max_ms=1000,
+            allow_auto_create_topics=False,
+        )
+        try:
+            consumer.subscribe([str(topic) for topic in self._topics], listener=_Rebalance(self, consumer))
+            while not self._stop.is_set():
+                records = consumer.poll(timeout_ms=POLL_MS)
+                self._trouble = None
+                self._take(consumer, records)
+                self._check_caught_up(consumer)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _take(self, consumer: Any, records: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        has_to_wait = False
+        for partition, batch in records.items():
+            for record in batch:
+                if self._stop.is_set() or self._inbox.take(_message(record)) is Taken.LATER:
+                    consumer.seek(partition, record.offset)
+                    has_to_wait = True
+                    break
+        if records and not self._from_start:
+            self._commit(consumer)
+        if has_to_wait:
+            self._stop.wait(LATER_PAUSE_S)
+
+    def _commit(self, consumer: Any) -> None:
+        try:
+            consumer.commit()
+        except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError) as exc:
+            log.info("offsets not committed, messages come again", extra={"reason": _said(exc)})
+
+    def _check_caught_up(self, consumer: Any) -> None:
+        if not self._behind:
+            return
+        own = consumer.assignment()
+        if all(partition not in own or consumer.position(partition) >= end for partition, end in self._targets.items()):
+            self._behind = False
+            self._inbox.receiver.caught_up()
+
+    def on_assigned(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        """Note what there is to catch up with; called while the group rebalances."""
+        if self._from_start and partitions:
+            consumer.seek_to_beginning(*partitions)
+        self._targets = dict(consumer.end_offsets(list(partitions))) if partitions else {}
+        self._behind = True
+        self._inbox.receiver.assigned(frozenset(partition.partition for partition in partitions))
+
+    def on_revoked(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        """Give partitions up; called while the group rebalances."""
+        if not self._from_start and partitions:
+            self._commit(consumer)
+        self._inbox.receiver.revoked(frozenset(partition.partition for partition in partitions))
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Passes the group's decisions to the loop."""
+
+    def __init__(self, loop: KafkaConsumerLoop, consumer: Any) -> None:
+        self._loop = loop
+        self._consumer = consumer
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        self._loop.on_assigned(self._consumer, list(assigned))
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        self._loop.on_revoked(self._consumer, list(revoked))
+
+
+def _message(record: Any) -> Message:
+    headers = tuple(Header(name, value or b"") for name, value in record.headers)
+    key = (record.key or b"").decode("utf-8", "replace")
+    at = datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC)
+    return Message(record.topic, record.partition, record.offset, key, record.value, headers, at)
