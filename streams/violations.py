@@ -13,87 +13,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+import msgspec
+
+from inference.errors import InvalidSample, NotFound
 from inference.policy import Policy
-from inference.rules import Reason, Rule
-from inference.samples import Modality, Scene
-from inference.verdicts import Decision, Judged, ModelRef, PolicyRef
+from inference.policy_book import PolicyBook
+from inference.rules import Rule
+from inference.samples import Scene
+from inference.verdicts import Decision, Judged
 from streams.temporal import Hit, HitWindow
+from streams.transitions import Kind, Observation, RoomRef, Transition
+
+__all__ = ["Kind", "Observation", "RoomRef", "Transition", "ViolationTracker"]
 
 MAX_KEYS_PER_ROOM = 256
-"""Labels and sublabels followed in one room; overflow rule: the one quiet for longest and not open goes."""
+"""Labels and sublabels followed in one room; overflow rule: the one quiet for longest and not open goes; where all are open, the new
+one is refused, so that nothing that was told as open is forgotten."""
 MAX_EVIDENCE = 3
 """References a violation carries: its first hits, the last slot is always the newest."""
 HOUR_S = 3600.0
-
-
-class Kind(StrEnum):
-    """What happened to a violation."""
-
-    OPENED = "opened"
-    UPDATED = "updated"
-    CLOSED = "closed"
-    RETRACTED = "retracted"
-
-
-@dataclass(frozen=True, slots=True)
-class RoomRef:
-    """Whose violation it is."""
-
-    room_id: str
-    session_id: str
-    biz: str = "default"
-    anchor_uid: str | None = None
-    pass_through: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One sample that one detector looked at, with what the policy says of it; also when nothing was found."""
-
-    room: RoomRef
-    detector: str
-    modality: Modality
-    pts_s: float
-    captured_at: datetime
-    judged: tuple[Judged, ...] = ()
-    """Every finding with its own decision; empty where nothing was found."""
-    scene: Scene | None = None
-    evidence: tuple[Any, ...] = ()
-    """References to stored media of this sample; carried, never opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One step in a violation's life, with everything an alert says."""
-
-    kind: Kind
-    violation_id: str
-    seq: int
-    room: RoomRef
-    label: str
-    sublabel: str | None
-    decision: Decision
-    severity: int
-    action_hint: str
-    score: float
-    modality: Modality
-    detector: str
-    model: ModelRef | None
-    policy: PolicyRef
-    rule: str
-    hits: int
-    window: int
-    first_seen_s: float
-    last_seen_s: float
-    captured_at: datetime
-    reason: Reason
-    evidence: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -144,6 +86,8 @@ class ViolationTracker:
         self._rooms: dict[str, _Room] = {}
         self.n_downgraded: dict[str, int] = {}
         """Blocks told as reviews because their hourly quota was used up, by label."""
+        self.n_refused = 0
+        """Hits whose label was not followed because the room had `MAX_KEYS_PER_ROOM` open."""
 
     @property
     def n_open(self) -> int:
@@ -168,13 +112,15 @@ class ViolationTracker:
     def observe(self, seen: Observation, policy: Policy) -> list[Transition]:
         """Take one sample's verdict; call it for every sample that was looked at, also with nothing found.
 
+        A new session id ends the room's session before: what was open is closed first.
+
         Args:
             seen: the sample; its findings may show several labels, one of them several times.
             policy: the room's policy at this moment.
         """
+        transitions = self._end_session_before(seen.room)
         room = self._room(seen.room)
         found = _strongest_by_name(seen.judged)
-        transitions: list[Transition] = []
         for name in [*found, *(known for known in room.keys if known not in found)]:
             judged = found.get(name)
             key = room.keys.get(name)
@@ -182,10 +128,12 @@ class ViolationTracker:
                 if judged is None or judged.decision is Decision.PASS:
                     continue
                 key = self._new_key(room, name)
+                if key is None:
+                    self.n_refused += 1
+                    continue
             elif judged is None and seen.detector not in key.windows:
                 continue
-            rule = policy.rule_for(name.label, seen.modality, seen.scene) or Rule()
-            transitions += self._step(room, name, key, judged, _Context(seen, policy, rule))
+            transitions += self._step(room, name, key, judged, _Context(seen, policy, _rule_now(name, judged, seen, policy)))
         return transitions
 
     def tick(self, room_id: str, pts_s: float) -> list[Transition]:
@@ -228,16 +176,50 @@ class ViolationTracker:
         key.seen_s = told.last_seen_s
         key.open = _Open(told, policy, scene, told.last_seen_s, told.last_seen_s, list(told.evidence), told.hits, told.window)
 
-    def _room(self, ref: RoomRef) -> _Room:
-        room = self._rooms.get(ref.room_id)
-        if room is None or room.session_id != ref.session_id:
-            room = self._rooms[ref.room_id] = _Room(ref.session_id)
-        return room
+    def snapshot(self) -> dict[str, Any]:
+        """Write every open violation as plain data, for the worker's own disk."""
+        kept = []
+        for room in self._rooms.values():
+            for key in room.keys.values():
+                if key.open is not None:
+                    kept.append({"told": msgspec.to_builtins(_current(key.open)), "scene": key.open.scene})
+        return {"version": SNAPSHOT_VERSION, "open": kept}
 
-    def _new_key(self, room: _Room, name: _Name) -> _Key:
+    def restore(self, snapshot: Mapping[str, Any], policies: PolicyBook) -> None:
+        """Carry open violations on where a snapshot ends, under the policies of now; a policy that is gone gives way to the default.
+
+        Raises:
+            InvalidSample: it is no snapshot of this version; begin without it.
+        """
+        try:
+            kept = msgspec.convert(snapshot, _Snapshot)
+        except msgspec.ValidationError as error:
+            raise InvalidSample(f"violations snapshot cannot be read: {error}; begin without it") from error
+        if kept.version != SNAPSHOT_VERSION:
+            raise InvalidSample(f"violations snapshot has version {kept.version}, not {SNAPSHOT_VERSION}; begin without it")
+        for one in kept.open:
+            try:
+                policy = policies[one.told.policy.id]
+            except NotFound:
+                policy = policies.for_room(one.told.room.biz)
+            self.resume(one.told, policy, one.scene)
+
+    def _room(self, ref: RoomRef) -> _Room:
+        return self._rooms.setdefault(ref.room_id, _Room(ref.session_id))
+
+    def _end_session_before(self, ref: RoomRef) -> list[Transition]:
+        room = self._rooms.get(ref.room_id)
+        if room is None or room.session_id == ref.session_id:
+            return []
+        last_s = max((key.seen_s for key in room.keys.values()), default=0.0)
+        return self.end_session(ref.room_id, last_s)
+
+    def _new_key(self, room: _Room, name: _Name) -> _Key | None:
         if len(room.keys) >= MAX_KEYS_PER_ROOM:
             quiet = [known for known, key in room.keys.items() if key.open is None]
-            del room.keys[min(quiet or list(room.keys), key=lambda known: room.keys[known].seen_s)]
+            if not quiet:
+                return None
+            del room.keys[min(quiet, key=lambda known: room.keys[known].seen_s)]
         return room.keys.setdefault(name, _Key())
 
     def _step(self, room: _Room, name: _Name, key: _Key, judged: Judged | None, context: _Context) -> list[Transition]:
@@ -250,7 +232,7 @@ class ViolationTracker:
             if key.open is None:
                 key.evidence.extend(seen.evidence)
         if key.open is not None:
-            return self._go_on(key, key.open, judged, hit, context)
+            return self._go_on(room, key.open, judged, hit, context)
         if hit is None or not window.agrees(rule) or not _cooled_down(key, window.strongest, seen.pts_s):
             return []
         return [self._open(room, name, key, window, context)]
@@ -288,10 +270,10 @@ class ViolationTracker:
         key.evidence.clear()
         return told
 
-    def _go_on(self, key: _Key, current: _Open, judged: Judged | None, hit: Hit | None, context: _Context) -> list[Transition]:
+    def _go_on(self, room: _Room, current: _Open, judged: Judged | None, hit: Hit | None, context: _Context) -> list[Transition]:
         seen, rule = context.seen, context.rule
         current.n_samples += 1
-        if judged is None or (hit is None and judged.finding.score < rule.keeps_open):
+        if judged is None or (hit is None and not _still_there(judged, rule)):
             return []
         current.last_seen_s = max(current.last_seen_s, seen.pts_s)
         if hit is None:
@@ -302,7 +284,10 @@ class ViolationTracker:
                 current.evidence[-1] = reference
             else:
                 current.evidence.append(reference)
-        rises = judged.decision.rank > current.told.decision.rank
+        decision = judged.decision
+        if decision.rank > current.told.decision.rank:
+            decision = self._affordable(room, current.told.label, decision, rule, seen.pts_s)
+        rises = decision.rank > current.told.decision.rank
         if not rises and seen.pts_s - current.told_s < rule.update_every_s:
             current.told = replace(current.told, score=max(current.told.score, judged.finding.score))
             return []
@@ -324,10 +309,12 @@ class ViolationTracker:
                 severity=judged.severity,
                 action_hint=judged.action_hint,
                 rule=judged.rule,
+                modality=context.seen.modality,
                 detector=context.seen.detector,
                 model=judged.finding.model,
                 reason=reason,
             )
+            current.policy, current.scene = context.policy, context.seen.scene
         current.told, current.told_s = told, context.seen.pts_s
         return told
 
@@ -341,17 +328,37 @@ class ViolationTracker:
         return told
 
     def _within_quota(self, room: _Room, told: Transition, rule: Rule, pts_s: float) -> Transition:
-        """Tell a block as a review once the label's blocks of the last hour are used up."""
-        if told.decision is not Decision.BLOCK or rule.max_per_hour is None:
-            return told
-        blocks = room.blocks.setdefault(told.label, deque())
+        decision = self._affordable(room, told.label, told.decision, rule, pts_s)
+        return told if decision is told.decision else replace(told, decision=decision, action_hint=rule.hint(decision))
+
+    def _affordable(self, room: _Room, label: str, decision: Decision, rule: Rule, pts_s: float) -> Decision:
+        """Count a block, or make a review of it once the label's blocks of the last hour are used up."""
+        if decision is not Decision.BLOCK or rule.max_per_hour is None:
+            return decision
+        blocks = room.blocks.setdefault(label, deque())
         while blocks and blocks[0] <= pts_s - HOUR_S:
             blocks.popleft()
         if len(blocks) >= rule.max_per_hour:
-            self.n_downgraded[told.label] = self.n_downgraded.get(told.label, 0) + 1
-            return replace(told, decision=Decision.REVIEW, action_hint=rule.hint(Decision.REVIEW))
+            self.n_downgraded[label] = self.n_downgraded.get(label, 0) + 1
+            return Decision.REVIEW
         blocks.append(pts_s)
-        return told
+        return decision
+
+
+@dataclass(frozen=True, slots=True)
+class _SavedOpen:
+    """One open violation as it is saved."""
+
+    told: Transition
+    scene: Scene | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """Every open violation, as plain data."""
+
+    version: int
+    open: list[_SavedOpen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +366,19 @@ class _Context:
     seen: Observation
     policy: Policy
     rule: Rule
+
+
+def _rule_now(name: _Name, judged: Judged | None, seen: Observation, policy: Policy) -> Rule:
+    """Look up the rule that judged the finding; for a sample without one, the label's rule of that modality."""
+    if judged is not None:
+        return policy.rule_of(judged.finding, scene=seen.scene) or Rule()
+    return policy.rule_for(name.label, seen.modality, seen.scene) or Rule()
+
+
+def _still_there(judged: Judged, rule: Rule) -> bool:
+    """Tell whether a score too low to open is high enough to keep open, where on the frame the rule looks."""
+    looked_at = rule.within(judged.finding)
+    return looked_at is not None and looked_at.score >= rule.keeps_open
 
 
 def _strongest_by_name(judged: Iterable[Judged]) -> dict[_Name, Judged]:
