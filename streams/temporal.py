@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from inference.rules import Rule
+from inference.samples import Modality
 from inference.verdicts import Judged
 
 
@@ -35,13 +36,15 @@ class HitWindow:
         return [sample for sample in self.samples if sample is not None]
 
     def agrees(self, rule: Rule) -> bool:
-        """Tell whether m of the last n agree, or the newest is sure by itself."""
+        """Tell whether m of the last n agree, or the newest is enough by itself: a sure hit, or a message, which is no sample."""
         newest = self.samples[-1] if self.samples else None
-        sure = newest is not None and rule.sure is not None and newest.judged.finding.score >= rule.sure
-        return sure or len(self.hits) >= rule.hits
+        if newest is None:
+            return len(self.hits) >= rule.hits
+        finding = newest.judged.finding
+        alone = finding.modality is Modality.TEXT or (rule.sure is not None and finding.score >= rule.sure)
+        return alone or len(self.hits) >= rule.hits
 
     @property
     def strongest(self) -> Hit:
         """The hit with the harshest decision, then the highest score; asked only while there is a hit."""
         return max(self.hits, key=lambda hit: (hit.judged.decision.rank, hit.judged.finding.score))
-
