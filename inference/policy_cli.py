@@ -13,6 +13,7 @@ from inference.policy import Policy
 from inference.policy_book import PolicyBook
 from inference.policy_file import read_policies
 from inference.replay import Difference, differing_rhythm, differing_rules, replay
+from inference.verdicts import Decision
 from models.errors import UnknownLabel
 from models.taxonomy import Taxonomy
 
@@ -44,7 +45,7 @@ def diff(
     after: Annotated[str, typer.Argument(help="Id of a policy, or a file with one policy.")],
     files: ExtraFiles = None,
 ) -> None:
-    """Tell what differs between two policies, label by label. Exit 0 when nothing does, 1 when something, 2 when they cannot be read."""
+    """Tell what differs between two policies, label by label. Exits 0 when nothing does, 1 when something does, 2 on a bad file."""
     old, new = _two(before, after, files or [])
     lines = [*differing_rhythm(old, new), *differing_rules(old, new)]
     for line in lines:
@@ -69,7 +70,7 @@ def replay_findings(
     if len(outcome.differences) > MAX_SHOWN:
         typer.echo(f"... and {len(outcome.differences) - MAX_SHOWN} more")
     for policy, counts in ((old, outcome.before), (new, outcome.after)):
-        told = ", ".join(f"{decision} {counts[decision]}" for decision in ("pass", "review", "block"))
+        told = ", ".join(f"{decision} {counts[decision]}" for decision in Decision)
         typer.echo(f"{policy.id} version {policy.version}: {told}")
     typer.echo(f"{len(outcome.differences)} of {outcome.n_samples} samples differ")
     raise typer.Exit(1 if outcome.differences else 0)
