@@ -23,6 +23,11 @@ class Releasable(Protocol):
         ...
 
 
+def planar_bytes(width: int, height: int) -> int:
+    """Size of a 4:2:0 picture's three planes without padding."""
+    return width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanarPicture:
     """A frame in 4:2:0: one brightness sample per pixel, one pair of colour samples per 2 x 2 pixels."""
@@ -44,6 +49,37 @@ class PlanarPicture:
         half = ((self.y.shape[0] + 1) // 2, (self.y.shape[1] + 1) // 2)
         if self.y.ndim != 2 or self.u.shape != half or self.v.shape != half:
             raise ValueError(f"planes must be (H, W) and twice {half}, got {self.y.shape}, {self.u.shape}, {self.v.shape}")
+
+    @classmethod
+    def from_bytes(
+        cls, planes: Pixels, size: tuple[int, int], *, full_range: bool, bt709: bool, lease: Releasable | None = None
+    ) -> PlanarPicture:
+        """Look at planes that lie one after the other without padding.
+
+        Args:
+            planes: uint8, shape (`planar_bytes(*size)`,); looked at, not copied.
+            size: (width, height) in pixels.
+            full_range: see the field.
+            bt709: see the field.
+            lease: see the field.
+
+        Raises:
+            ValueError: the bytes are not as many as the size needs.
+        """
+        width, height = size
+        if width < 1 or height < 1 or planes.shape != (planar_bytes(width, height),):
+            raise ValueError(f"planes of {width}x{height} must be {planar_bytes(width, height)} bytes, got {planes.shape}")
+        half_width, half_height = (width + 1) // 2, (height + 1) // 2
+        at_u = width * height
+        at_v = at_u + half_width * half_height
+        return cls(
+            planes[:at_u].reshape(height, width),
+            planes[at_u:at_v].reshape(half_height, half_width),
+            planes[at_v:].reshape(half_height, half_width),
+            full_range,
+            bt709,
+            lease,
+        )
 
     def __repr__(self) -> str:
         return f"PlanarPicture({self.width}x{self.height}, {'bt709' if self.bt709 else 'bt601'})"

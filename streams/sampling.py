@@ -80,6 +80,7 @@ class Sampler:
 
     _N_GOPS = 4
     """Groups remembered; the longest counts."""
+    _MAX_LONE_FAILURES = 3
     _NEAR_S = 0.005
     """A frame this much before its target is the target's: time stamps are rounded."""
 
@@ -92,6 +93,7 @@ class Sampler:
         self._grid_s = 0.0
         self._due_s: float | None = None
         self._exact = False
+        self._n_lone_failures = 0
         self.n_missed = 0
         """Targets that passed without any frame to take."""
 
@@ -111,7 +113,14 @@ class Sampler:
         gop_s = self.gop_s
         if gop_s is None:
             return SamplingMode.STARTING
-        return SamplingMode.KEY_FRAMES if gop_s <= 1.5 * self.plan.interval_s else SamplingMode.DENSE
+        return SamplingMode.KEY_FRAMES if self._keys_suffice(gop_s) else SamplingMode.DENSE
+
+    def _keys_suffice(self, gop_s: float) -> bool:
+        return gop_s <= 1.5 * self.plan.interval_s and self._n_lone_failures < self._MAX_LONE_FAILURES
+
+    def key_failed(self) -> None:
+        """Note that a key frame gave no picture by itself; after a few, key frames are not asked for alone any more."""
+        self._n_lone_failures += 1
 
     def change_plan(self, plan: SamplingPlan) -> None:
         """Follow another plan from now on; a shorter interval takes effect at once."""
@@ -140,6 +149,8 @@ class Sampler:
         if self._last_key_s is not None and pts_s > self._last_key_s:
             self._gops_s.append(pts_s - self._last_key_s)
         self._last_key_s = pts_s
+        if self._n_lone_failures >= self._MAX_LONE_FAILURES:
+            return Step.CATCH_UP if pts_s >= self.due_s else Step.HOLD
         slack_s = 0.0 if self._exact else min(self.gop_s or 0.0, self.plan.interval_s) / 2
         return Step.KEY if pts_s >= self.due_s - slack_s - self._NEAR_S else Step.HOLD
 
@@ -148,7 +159,7 @@ class Sampler:
         gop_s = self.gop_s
         if gop_s is None or self._last_key_s is None:
             return self.due_s + self.plan.interval_s / 2
-        if gop_s > 1.5 * self.plan.interval_s:
+        if not self._keys_suffice(gop_s):
             return self.due_s
         return self._last_key_s + 1.1 * gop_s + 0.1
 
@@ -161,6 +172,8 @@ class Sampler:
         """
         if not alone and pts_s < self.due_s - self._NEAR_S:
             return False
+        if alone:
+            self._n_lone_failures = 0
         self._last_sample_s = pts_s
         interval_s = self.plan.interval_s
         self._grid_s += interval_s
