@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 PORN, OCR_DET, OCR_REC, OCR_CLS, VAD = "nudenet-320n", "ppocr-det", "ppocr-rec", "ppocr-cls", "silero-vad"
 """Names in the store."""
+NAMES = ("porn", "codes", "ocr", "vad")
+"""Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
 CPU_LADDER = (1, 2, 4)
 """On a CPU the cost is linear in the batch: larger ones only make everybody wait longer."""
 MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32}
@@ -136,15 +138,15 @@ def build_detectors(
     host = Host(threads, clock=device.clock, metrics=metrics or device.metrics)
     loader = _Loader(store, device)
     text_labels = frozenset(label.code for label in Taxonomy.load())
-    makers: dict[str, Callable[[], Detector]] = {
-        "porn": lambda: _porn(loader, host),
-        "codes": lambda: CodesDetector(read, host=host, text_labels=text_labels),
-        "ocr": lambda: _ocr(loader, read, host, text_labels, ocr or OcrSettings()),
-        "vad": lambda: _vad(loader, host),
-    }
+    makers: tuple[Callable[[], Detector], ...] = (
+        lambda: _porn(loader, host),
+        lambda: CodesDetector(read, host=host, text_labels=text_labels),
+        lambda: _ocr(loader, read, host, text_labels, ocr or OcrSettings()),
+        lambda: _vad(loader, host),
+    )
     detectors: dict[str, Detector] = {}
     missing: dict[str, str] = {}
-    for name, make in makers.items():
+    for name, make in zip(NAMES, makers, strict=True):
         n_lanes = len(loader.lanes)
         try:
             detectors[name] = make()

@@ -19,17 +19,18 @@ from inference.vision.crops import cut_line
 from inference.vision.ctc import Reading
 from inference.vision.textboxes import TextBox
 
-CELLS_HIGH = 12
-"""Rows of a line's look: about four pixels of a 48 px line, less than a stroke of a character."""
-CELLS_WIDE = 192
+CELLS_HIGH = 16
+"""Rows of a line's look: fine enough that 8 and 6 differ, coarse enough that compression does not show."""
+CELLS_WIDE = 256
 """Most columns of a line's look."""
-SAME_SPREAD = 0.25
-"""Part of a line's own contrast that no cell may differ by."""
+SAME_SPREAD = 0.12
+"""Part of a line's own contrast that no cell may differ by. Between frames of one broadcast cells move by 0.05 to 0.12; another digit
+moves one by 0.16 to 0.8, on a faint line of large letters by as little as 0.1, which the age of a line has to catch."""
 SAME_LEVELS = 6.0
 """Levels of brightness (of 255) that compression moves a cell by on a picture without contrast."""
 MIN_OVERLAP = 0.6
 """Intersection over union of the upright rectangles for two boxes to be the same place."""
-MAX_AGE_S = 60.0
+MAX_AGE_S = 30.0
 """A line is read again after this long, whatever it looks like."""
 
 
