@@ -199,12 +199,13 @@ class KafkaConsumerLoop:
     ) -> None:
         self._settings, self._topics, self._inbox, self._metrics = settings, tuple(topics), inbox, metrics
         self._from_start = from_start
+        self._name = "-".join(topic.split(".")[1] for topic in topics)
         self._targets: dict[TopicPartition, int] = {}
         self._behind = False
         self._stop = threading.Event()
         self._trouble: str | None = "not connected yet"
         self._thread = threading.Thread(
-            target=self._run, name=f"kafka-{'-'.join(topic.split('.')[1] for topic in topics)}", daemon=True
+            target=self._run, name=f"kafka-{self._name}", daemon=True
         )
 
     @property
@@ -239,7 +240,7 @@ class KafkaConsumerLoop:
             ensure_topics(self._settings, self._topics)
         consumer = KafkaConsumer(
             **client_options(self._settings),
-            group_id=self._settings.group_id,
+            group_id=f"{self._settings.group_id}-{self._name}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=MAX_POLL_RECORDS,
