@@ -24,8 +24,8 @@ CELLS_HIGH = 16
 CELLS_WIDE = 256
 """Most columns of a line's look."""
 SAME_SPREAD = 0.12
-"""Part of a line's own contrast that no cell may differ by. Between frames of one broadcast cells move by 0.05 to 0.12; another digit
-moves one by 0.16 to 0.8, on a faint line of large letters by as little as 0.1, which the age of a line has to catch."""
+"""Part of a line's own contrast that no cell may differ by. Between frames of one broadcast cells move by 0.05 to 0.12; another
+digit moves one by 0.16 to 0.8, on a faint line of large letters by as little as 0.1, which the age of a line has to catch."""
 SAME_LEVELS = 6.0
 """Levels of brightness (of 255) that compression moves a cell by on a picture without contrast."""
 MIN_OVERLAP = 0.6
