@@ -138,3 +138,12 @@ class RoomDesk(Protocol):
     def unready(self) -> Sequence[str]:
         """Say what is not up yet; empty when ready."""
         ...
+
+
+def joined(verdicts: Sequence[Verdict]) -> Verdict:
+    """Put the verdicts of several detectors on one sample together: the harshest decides, all findings are in."""
+    decisive = max(verdicts, key=lambda verdict: verdict.decision.rank)
+    judged = sorted(
+        (one for verdict in verdicts for one in verdict.judged), key=lambda one: (-one.decision.rank, -one.finding.score)
+    )
+    return Verdict(decisive.decision, decisive.policy, tuple(judged), decisive.shadow)

@@ -20,8 +20,9 @@ from inference.samples import FrameSample, Modality, Scene
 from inference.verdicts import Decision, Judged, Verdict
 from streams.alerts import encode
 from streams.evidence import EvidenceUnavailable, missing_note
+from streams.lifecycle import HealthTransition
 from streams.looks import Look, modality_of
-from streams.reports import violation_alert
+from streams.reports import Moment, room_alert, shadow_alerts, violation_alert
 from streams.showcase import Showcase
 from streams.stores import Stores
 from streams.violations import Kind, Observation, RoomRef, Transition, ViolationTracker
@@ -87,6 +88,10 @@ class Judge:
             scene=scene,
             evidence=evidence,
         )
+        moment = Moment(look.sample.captured_at, _moment(look))
+        shadows = shadow_alerts(verdict, room_ref(watch), moment, detector=look.detector, modality=modality_of(look.sample))
+        if shadows:
+            await asyncio.wrap_future(self._stores.outbox.put([encode(shadow) for shadow in shadows]))
         timing_ms = _timing(look, decided_s=decided_s, now_s=self._clock.now_s())
         opened = await self._tell(self._tracker.observe(observation, watch.policy), timing_ms)
         if isinstance(look.sample, FrameSample):
@@ -120,6 +125,14 @@ class Judge:
         """Close everything of a room whose session ends."""
         self._gate.forget(watch.room.room_id)
         await self._tell(self._tracker.end_session(watch.room.room_id, watch.broadcast.at_s(self._clock.now_s())))
+
+    async def health(self, watch: Watch, changes: Sequence[HealthTransition]) -> None:
+        """Commit what is to be told of the watching of a room."""
+        if not changes:
+            return
+        moment = Moment(self._clock.utc(), watch.broadcast.at_s(self._clock.now_s()))
+        events = [encode(room_alert(change, room_ref(watch), moment, worker=self._stores.settings.worker_id)) for change in changes]
+        await asyncio.wrap_future(self._stores.outbox.put(events))
 
     async def overturn(self, violation_id: str) -> None:
         """Take a violation back; one that is long over is only marked in the index."""

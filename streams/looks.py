@@ -1,7 +1,7 @@
 """Decides which room's sample which detector looks at next, and sees every look through to its report.
 
-One *look* is one sample scored by one detector. Samples arrive at `offer`, wait in the detector's mailbox, and are taken most urgent
-room first as soon as the detector has capacity. Everything here runs on the worker's event loop; the detectors' own CPU work and
+One *look* is one sample scored by one detector. Samples arrive at `offer`, wait in the detector's mailbox, and are taken most
+urgent room first as soon as the detector has capacity. Everything here runs on the worker's event loop; the detectors' own CPU work and
 models run on their threads. What is dropped is counted by its reason; what fails is reported like what succeeds.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -26,8 +27,12 @@ log = logging.getLogger(__name__)
 
 Sample = FrameSample | AudioClip
 
+RATE_WINDOW_S = 10.0
+"""Over how long the rate of looks is taken, seconds."""
+MAX_RATE_LOOKS = 50_000
+"""Looks that the rate remembers; above, it reads as this many per window."""
 AUDIO_AGE_FACTOR = 3.0
-"""A clip may be this many times older than a frame before its answer is useless: it spans seconds, and holds words, not a moment."""
+"""A clip may be this many times older than a frame before its answer is useless: it spans seconds, and holds words."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +68,16 @@ class _Offered:
 class _Last:
     look: LastLook
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """What became of an offered sample."""
+
+    n_waiting: int
+    """Mailboxes it waits in."""
+    repeated: tuple[Look, ...]
+    """Looks that need no detector because the picture is the one looked at before."""
 
 
 class _Post:
@@ -116,6 +131,7 @@ class LookScheduler:
         self._clock = clock
         self._metrics = metrics
         self._policies: dict[str, Policy] = {}
+        self._seen_s: deque[float] = deque(maxlen=MAX_RATE_LOOKS)
 
     def add_room(self, room_id: str, policy: Policy) -> None:
         """Give a room its slots by the policy's cadence, or change them; a detector without a cadence does not look."""
@@ -150,17 +166,14 @@ class LookScheduler:
                 found[name] = LookCounts(slot, post.n_looks.get(room_id, 0), post.n_repeated.get(room_id, 0))
         return found
 
-    def offer(self, sample: Sample) -> list[Look]:
-        """Lay a sample in the mailbox of every detector that is due.
-
-        Returns:
-            The looks that need no detector because the picture is the one looked at before; the caller reports them.
-        """
+    def offer(self, sample: Sample) -> Offer:
+        """Lay a sample in the mailbox of every detector that is due; the caller reports the looks that are repeated."""
         policy = self._policies.get(sample.room_id)
         if policy is None:
-            return []
+            return Offer(0, ())
         now_s = self._clock.now_s()
         repeated: list[Look] = []
+        n_waiting = 0
         signature: Signature | None = None
         for post in self._posts.values():
             if post.detector.modality is not modality_of(sample) or not post.box.due(sample.room_id, now_s=now_s):
@@ -174,8 +187,15 @@ class LookScheduler:
             expires_s = sample.captured_s + max_age_s(sample, policy)
             if post.box.put(sample.room_id, _Offered(sample, now_s, expires_s, signature), expires_s=expires_s):
                 self._metrics.drop(post.detector.modality, "superseded")
+            n_waiting += 1
             post.wake.set()
-        return repeated
+        return Offer(n_waiting, tuple(repeated))
+
+    def rate_hz(self, *, now_s: float) -> float:
+        """Looks per second over the last `RATE_WINDOW_S`."""
+        while self._seen_s and self._seen_s[0] <= now_s - RATE_WINDOW_S:
+            self._seen_s.popleft()
+        return len(self._seen_s) / RATE_WINDOW_S
 
     async def look_now(self, sample: Sample, *, deadline_s: float) -> list[Look]:
         """Score a sample with every detector of its kind at once, outside the mailboxes: somebody waits for the answer."""
@@ -217,13 +237,12 @@ class LookScheduler:
         try:
             detection = await post.detector.detect(sample, deadline_s=offered.expires_s)
         except LivewardenError as error:
-            self._metrics.drop(post.detector.modality, _drop_reason(error))
+            self._metrics.drop(post.detector.modality, drop_reason(error))
             return Look(sample, name, failure=error, offered_s=offered.offered_s, done_s=self._clock.now_s())
         self._metrics.samples_scored.labels(name).inc()
+        self._seen_s.append(self._clock.now_s())
         self._metrics.capture_to_scored.labels(name).observe(self._clock.now_s() - sample.captured_s)
-        return Look(
-            sample, name, detection.findings, detection, offered_s=offered.offered_s, done_s=self._clock.now_s()
-        )
+        return Look(sample, name, detection.findings, detection, offered_s=offered.offered_s, done_s=self._clock.now_s())
 
     def _remember(self, post: _Post, turn: Turn[_Offered], look: Look) -> None:
         if look.failure is not None or post.box.slot(turn.room_id) is None:
@@ -258,7 +277,8 @@ def max_age_s(sample: Sample, policy: Policy) -> float:
     return age_s if isinstance(sample, FrameSample) else age_s * AUDIO_AGE_FACTOR
 
 
-def _drop_reason(error: LivewardenError) -> str:
+def drop_reason(error: LivewardenError) -> str:
+    """Name why a sample was not scored, for counters and for a room's health."""
     match error:
         case DeadlineExceeded():
             return "deadline"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -129,3 +129,38 @@ class Broadcast:
     def at_s(self, now_s: float) -> float:
         """Return a monotonic moment on the session's timeline, seconds, never negative."""
         return max(0.0, now_s - self.started_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRoom:
+    """A broadcast as it is kept on the worker's own disk."""
+
+    room_id: str
+    body: dict[str, Any]
+    """As `RoomSpec.body`, the stream key written out."""
+    session_id: str
+    started_at: datetime
+
+    def broadcast(self, urls: UrlPolicy, *, utc: datetime, now_s: float) -> Broadcast:
+        """Take the broadcast up again, its timeline going on.
+
+        Raises:
+            InvalidSample: the rules for sources do not allow it any more.
+        """
+        room = RoomSpec.from_body(self.room_id, self.body, urls=urls)
+        return Broadcast(room, self.session_id, self.started_at, now_s - (utc - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRooms:
+    """All broadcasts of a worker at one moment."""
+
+    at: datetime
+    rooms: list[SavedRoom]
+
+    @classmethod
+    def of(cls, broadcasts: Sequence[Broadcast], *, at: datetime) -> SavedRooms:
+        """Write broadcasts down."""
+        return cls(
+            at, [SavedRoom(one.room.room_id, one.room.body(reveal=True), one.session_id, one.started_at) for one in broadcasts]
+        )

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from inference.settings import InferenceSettings, Section
+from streams.urls import UrlPolicy
 
 
 def default_data_dir() -> Path:
@@ -89,6 +90,11 @@ class Settings(InferenceSettings):
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     index_url: str | None = None
     """SQLAlchemy address of the violation index; None: a SQLite file in the data folder."""
+
+    @property
+    def url_policy(self) -> UrlPolicy:
+        """Which sources may be opened."""
+        return UrlPolicy(self.rooms.allowed_hosts, allow_private=self.rooms.allow_private)
 
     @property
     def evidence_uri(self) -> str:

@@ -1,20 +1,27 @@
-"""One room under watch: its broadcast, its policy, its health and what its decoder last said. State of the worker's event loop only."""
+"""One room under watch: its broadcast, policy and health, and what its decoder last said. State of the worker's event loop only."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from inference.metrics import Metrics
 from inference.policy import Policy
 from inference.samples import Modality
+from streams.clips import ClipCutter
 from streams.danmaku import DanmakuPulse
 from streams.lifecycle import RoomHealth
 from streams.looks import LookCounts
 from streams.rooms import Broadcast, RoomSpec
-from streams.status import SourceStatus
+from streams.sampling import AudioPlan, SamplingPlan
+from streams.status import SourceReason, SourceState, SourceStatus
 
-RATE_WINDOW_S = 30.0
-"""Over how long a room's effective rate is taken, seconds."""
+OPEN_RISK = 2.0
+"""A room with an open violation is looked at this many times as often."""
+JOIN_S = 0.5
+"""Pushed sound that claims to begin within this of where the last push ended is its continuation: clocks are not that exact."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +41,9 @@ class Watch:
     """Violations open now."""
     reopen_at_s: float | None = None
     """When a source that ended or failed for good is tried again, monotonic seconds."""
+    sound_until_s: float | None = None
+    """Where pushed sound ends on the timeline; None before any."""
+    _cutter: ClipCutter | None = None
 
     @property
     def room(self) -> RoomSpec:
@@ -50,6 +60,71 @@ class Watch:
         self.last_pts_s = max(self.last_pts_s, pts_s)
         return self.last_pts_s
 
+    def joined(self, start_s: float) -> float:
+        """Put the beginning of pushed sound where the last push ended, if that is about where it claims to be."""
+        if self.sound_until_s is not None and abs(start_s - self.sound_until_s) <= JOIN_S:
+            return self.sound_until_s
+        return max(0.0, start_s, self.sound_until_s or 0.0)
+
+    def cutter(self) -> ClipCutter:
+        """Return what cuts this room's pushed sound into windows."""
+        if self._cutter is None:
+            sampling = self.policy.sampling
+            self._cutter = ClipCutter(AudioPlan(sampling.audio_window_s, sampling.audio_hop_s))
+        return self._cutter
+
+    def take_status(self, status: SourceStatus) -> None:
+        """Take what the decoder says of the source, and let health know why nothing may come."""
+        self.source = status
+        up = status.state is SourceState.LIVE
+        self.health.source_says(None if up else (status.reason or status.state).value)
+        self.health.lacks(Modality.AUDIO, status.reason.value if up and status.reason is SourceReason.NO_AUDIO else None)
+        self.health.lacks(Modality.IMAGE, status.reason.value if up and status.reason is SourceReason.NO_VIDEO else None)
+
+    def wanted_risk(self, *, now_s: float) -> float:
+        """Say how many times as often the room should be looked at."""
+        return max(self.pulse.risk(now_s=now_s), OPEN_RISK if self.n_open else 1.0)
+
+
+def sampling_plan(policy: Policy, risk: float) -> SamplingPlan:
+    """Say how a room's decoder samples under a policy; risk makes it denser, and hides fewer moments between key frames."""
+    sampling = policy.sampling
+    audio = AudioPlan(sampling.audio_window_s, sampling.audio_hop_s) if sampling.audio else None
+    interval_s = sampling.interval_s / risk
+    return SamplingPlan(interval_s, min(0.5, sampling.jitter), min(1.0, 0.05 * risk), audio)
+
+
+def show_rooms(metrics: Metrics, watches: Iterable[Watch], *, n_open: int, now_s: float) -> None:
+    """Bring the gauges of rooms and blind time up to date."""
+    states: Counter[str] = Counter()
+    longest_s = {Modality.IMAGE: 0.0, Modality.AUDIO: 0.0}
+    reasons = {modality: Counter[str]() for modality in longest_s}
+    for watch in watches:
+        states[room_state(watch)] += 1
+        for modality, reason in watch.health.blind_now(now_s=now_s).items():
+            reasons[modality][reason] += 1
+            longest_s[modality] = max(longest_s[modality], watch.health.blind_s(modality, now_s=now_s) or 0.0)
+        for counted, seconds in watch.health.take_blind().items():
+            metrics.blind_total.labels(*counted).inc(seconds)
+    metrics.show_rooms(states, states=ROOM_STATES)
+    metrics.violations_open.set(n_open)
+    for modality, seconds in longest_s.items():
+        metrics.show_blind(modality, reasons[modality], seconds)
+
+
+def room_state(watch: Watch) -> str:
+    """Name the state of a room: its source's, or for a pushed room whether anything comes."""
+    if watch.source is not None:
+        return watch.source.state.value
+    if watch.pulled:
+        return SourceState.CONNECTING.value
+    return PUSHED_LIVE if watch.health.watching else PUSHED_WAITING
+
+
+PUSHED_LIVE = "live"
+PUSHED_WAITING = "waiting"
+ROOM_STATES = (*(state.value for state in SourceState), PUSHED_WAITING)
+
 
 def room_view(watch: Watch, looks: dict[str, LookCounts], *, now_s: float, missing: tuple[str, ...]) -> dict[str, Any]:
     """Describe a room for API and console; stream keys are masked."""
@@ -59,7 +134,7 @@ def room_view(watch: Watch, looks: dict[str, LookCounts], *, now_s: float, missi
         **watch.room.body(reveal=False),
         "room_id": watch.room.room_id,
         "mode": "pull" if watch.pulled else "push",
-        "state": source.state if source else ("connecting" if watch.pulled else "live" if watch.health.watching else "waiting"),
+        "state": room_state(watch),
         "reason": source.reason if source else None,
         "session_id": watch.broadcast.session_id,
         "started_at": watch.broadcast.started_at.isoformat(),
