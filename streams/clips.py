@@ -58,6 +58,10 @@ class ClipCutter:
             cut.append(self._take_window())
         return cut
 
+    def joined(self, start_s: float) -> float:
+        """Where a piece that arrived about then begins: right behind the sound held, unless there is a hole between them."""
+        return self._end_s if self._n_held and abs(start_s - self._end_s) <= GAP_S else start_s
+
     def finish(self) -> list[Window]:
         """End the sound: give out what no window has covered yet, marked as the last."""
         return self._cut_rest(last=True)

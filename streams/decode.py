@@ -171,6 +171,8 @@ class VideoDecoder:
         self._mark(True)
         try:
             frames = self._context.decode(packet)
+        except av.error.EOFError:
+            frames = []
         except (av.error.FFmpegError, ValueError):
             self.n_corrupt += 1
             frames = []

@@ -109,12 +109,12 @@ class Decoder:
                 return found
         return set()
 
-    def hung_rooms(self, *, now_s: float, limit_s: float) -> set[int]:
-        """Watches that are inside FFmpeg and have not moved for longer than the limit."""
+    def hung_rooms(self, *, now_s: float) -> set[int]:
+        """Watches that have been inside FFmpeg for twice as long as they said they would be at most."""
         return {
             watch_id
             for watch_id, seat in self.seats.items()
-            if self.slab.activity(seat) is not Activity.IDLE and 0 < self.slab.last_beat_s(seat) < now_s - limit_s
+            if self.slab.activity(seat) is not Activity.IDLE and now_s > self.slab.overdue_s(seat)
         }
 
     def end(self) -> str:

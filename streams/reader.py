@@ -52,13 +52,14 @@ class Seat:
 
     def mark_decoding(self, on: bool) -> None:
         """Say whether FFmpeg decodes at this moment."""
-        self.slab.set_activity(self._index, Activity.DECODING if on else Activity.IDLE)
         if on:
-            self.slab.beat(self._index, time.monotonic())
+            self.slab.beat(self._index, time.monotonic(), self.settings.read_timeout_s)
+        self.slab.set_activity(self._index, Activity.DECODING if on else Activity.IDLE)
 
     def _mark_idle(self, idle: bool) -> None:
+        if not idle:
+            self.slab.beat(self._index, now_s := time.monotonic(), max(1.0, self.waiting.deadline_s - now_s))
         self.slab.set_activity(self._index, Activity.IDLE if idle else Activity.DEMUXING)
-        self.slab.beat(self._index, time.monotonic())
 
 
 class RoomReader(threading.Thread):

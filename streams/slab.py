@@ -26,7 +26,7 @@ ROOM_BYTES = 64
 MAX_ROOMS = 128
 """Entries of the room table; more rooms than that never share a child."""
 _ROOMS_BYTES = MAX_ROOMS * ROOM_BYTES
-_BEAT = struct.Struct("=d")
+_BEAT = struct.Struct("=dd")
 
 
 class Activity(IntEnum):
@@ -131,13 +131,14 @@ class Slab:
         value = self._map[seat * ROOM_BYTES]
         return Activity(value) if value in _ACTIVITIES else Activity.DECODING
 
-    def beat(self, seat: int, now_s: float) -> None:
-        """Say that the room in that seat moved at this monotonic time (called in the child)."""
-        _BEAT.pack_into(self._map, seat * ROOM_BYTES + 8, now_s)
+    def beat(self, seat: int, now_s: float, patience_s: float) -> None:
+        """Say that the room in that seat enters FFmpeg at this monotonic time, for that long at most (called in the child)."""
+        _BEAT.pack_into(self._map, seat * ROOM_BYTES + 8, now_s, patience_s)
 
-    def last_beat_s(self, seat: int) -> float:
-        """When the room in that seat last moved, monotonic seconds; 0 when it never did."""
-        return float(_BEAT.unpack_from(self._map, seat * ROOM_BYTES + 8)[0])
+    def overdue_s(self, seat: int) -> float:
+        """Monotonic time after which the room in that seat hangs: twice its patience; infinity when it never said."""
+        now_s, patience_s = _BEAT.unpack_from(self._map, seat * ROOM_BYTES + 8)
+        return float(now_s) + 2 * float(patience_s) if now_s else float("inf")
 
     def clear_seat(self, seat: int) -> None:
         """Make the seat's entry new, for the next room that takes it."""

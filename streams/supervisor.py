@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import selectors
 import socket
 import threading
 from collections import deque
@@ -20,6 +19,7 @@ from inference.clock import Clock, SystemClock
 from inference.metrics import Metrics
 from inference.samples import SAMPLE_RATE_HZ
 from streams.decoder import Decoder, DecoderLost
+from streams.decoders import Decoders
 from streams.intake import audio_clip, drop, frame_sample, with_figures
 from streams.messages import (
     ChangePlan,
@@ -113,7 +113,12 @@ class DecoderPool:
         )
         self._rooms: dict[str, _Room] = {}
         self._by_watch: dict[int, _Room] = {}
-        self._decoders: list[Decoder] = []
+        self._decoders = Decoders(
+            self._settings,
+            slab_bytes=self._limits.slab_bytes,
+            rooms_per_decoder=self._limits.rooms_per_decoder,
+            has_spare=self._limits.has_spare,
+        )
         self._homeless: deque[_Room] = deque()
         self._ids = itertools.count(1)
         self._requests: deque[Callable[[], None]] = deque()
@@ -122,7 +127,6 @@ class DecoderPool:
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
         self._wake_in.setblocking(False)
-        self._selector = selectors.DefaultSelector()
         self._thread = threading.Thread(target=self._run, name="decoder-pool", daemon=True)
 
     @classmethod
@@ -140,7 +144,7 @@ class DecoderPool:
 
     def start(self) -> None:
         """Start the pool's thread, which starts the first children."""
-        self._selector.register(self._wake_in, selectors.EVENT_READ, None)
+        self._decoders.wake_by(self._wake_in)
         self._thread.start()
 
     def watch(self, order: WatchOrder) -> None:
@@ -165,7 +169,7 @@ class DecoderPool:
 
     def pids(self) -> list[int]:
         """Process ids of the children."""
-        return [decoder.pid for decoder in list(self._decoders)]
+        return [decoder.pid for decoder in self._decoders]
 
     def close(self) -> None:
         """End every child and the pool's thread; calls after the first do nothing."""
@@ -187,62 +191,40 @@ class DecoderPool:
         next_tick_s = 0.0
         try:
             while not self._closing.is_set():
-                for key, _ in self._selector.select(TICK_S):
-                    if key.data is None:
-                        with contextlib.suppress(BlockingIOError):
-                            self._wake_in.recv(4096)
-                    else:
-                        self._listen(key.data)
+                for decoder in self._decoders.talking(TICK_S):
+                    self._listen(decoder)
                 while self._requests:
                     self._requests.popleft()()
                 if (now_s := self._clock.now_s()) >= next_tick_s or self._homeless:
                     self._tick(now_s)
                     next_tick_s = now_s + TICK_S
         finally:
-            for decoder in self._decoders:
-                decoder.end()
-            self._decoders.clear()
-            self._selector.close()
+            self._decoders.close()
             self._wake_in.close()
 
-    # --- children
-
     def _tick(self, now_s: float) -> None:
-        limit_s = 2 * max(self._limits.read_timeout_s, self._limits.open_timeout_s)
-        for decoder in list(self._decoders):
-            decoder.hung = decoder.hung_rooms(now_s=now_s, limit_s=limit_s)
+        for decoder in self._decoders:
+            decoder.hung = decoder.hung_rooms(now_s=now_s)
             if decoder.hung:
                 self._bury(decoder)
         for room in list(self._rooms.values()):
             if room.decoder is not None and room.record.is_clear(now_s=now_s):
                 self._release_from_quarantine(room)
-        waiting, self._homeless = self._homeless, deque()
-        for room in waiting:
-            if self._by_watch.get(room.watch_id) is room:
-                self._place(room, now_s)
-        self._keep_spare()
+        self._seat_homeless(now_s)
         if self._metrics is not None:
             self._metrics.decoders.set(len(self._decoders))
 
-    def _keep_spare(self) -> None:
-        if not self._limits.has_spare and self._decoders:
-            return
-        idle = [decoder for decoder in self._decoders if not decoder.seats and not decoder.is_quarantine]
-        if not idle:
-            self._start_decoder()
-        for decoder in idle[1:]:
-            self._retire(decoder)
-
-    def _start_decoder(self) -> Decoder:
-        decoder = Decoder(self._settings, self._limits.slab_bytes)
-        self._decoders.append(decoder)
-        self._selector.register(decoder.socket, selectors.EVENT_READ, decoder)
-        return decoder
-
-    def _retire(self, decoder: Decoder) -> str:
-        self._selector.unregister(decoder.socket)
-        self._decoders.remove(decoder)
-        return decoder.end()
+    def _seat_homeless(self, now_s: float) -> None:
+        waiting, self._homeless = self._homeless, deque()
+        try:
+            while waiting:
+                if self._by_watch.get(waiting[0].watch_id) is waiting[0]:
+                    self._place(waiting[0], now_s)
+                waiting.popleft()
+            self._decoders.keep_spare()
+        except OSError:  # no process or no memory to be had now: the next tick tries again
+            log.exception("cannot start a decoder")
+            self._homeless.extend(waiting)
 
     def _listen(self, decoder: Decoder) -> None:
         if decoder not in self._decoders:
@@ -258,7 +240,7 @@ class DecoderPool:
     def _bury(self, decoder: Decoder) -> None:
         """A child died, or must: move its rooms, and hold those that may have killed it to account."""
         suspects = decoder.suspects()
-        how = self._retire(decoder)
+        how = self._decoders.retire(decoder)
         log.warning("decoder ended", extra={"pid": decoder.pid, "how": how, "suspects": len(suspects), "rooms": len(decoder.seats)})
         if self._metrics is not None:
             self._metrics.decoder_restarts.labels(how).inc()
@@ -267,7 +249,7 @@ class DecoderPool:
             room = self._by_watch.get(watch_id)
             if room is not None and room.decoder is decoder:
                 self._move(room, now_s, is_suspect=watch_id in suspects, how=how)
-        self._tick(now_s)
+        self._seat_homeless(now_s)
 
     def _move(self, room: _Room, now_s: float, *, is_suspect: bool, how: str) -> None:
         room.decoder = None
@@ -309,7 +291,7 @@ class DecoderPool:
         if decoder is None:
             return
         if decoder.is_quarantine:
-            self._retire(decoder)
+            self._decoders.retire(decoder)
             return
         with contextlib.suppress(DecoderLost):  # a dead child is buried when its socket tells
             decoder.send(Unwatch(room.watch_id))
@@ -334,7 +316,7 @@ class DecoderPool:
         if now_s < room.record.not_before_s:
             self._homeless.append(room)
             return
-        decoder = self._home_for(room)
+        decoder = self._decoders.home(apart=room.record.is_apart)
         seat = decoder.free_seat()
         if seat is None:
             self._homeless.append(room)
@@ -358,15 +340,6 @@ class DecoderPool:
         )
         with contextlib.suppress(DecoderLost):  # buried, and the room moved, when its socket tells
             decoder.send(watch)
-
-    def _home_for(self, room: _Room) -> Decoder:
-        shared = [decoder for decoder in self._decoders if not decoder.is_quarantine]
-        if not room.record.is_apart:
-            started = [decoder for decoder in shared if decoder.seats and len(decoder.seats) < self._limits.rooms_per_decoder]
-            if started:
-                return min(started, key=lambda decoder: len(decoder.seats))
-        empty = [decoder for decoder in shared if not decoder.seats]
-        return empty[0] if empty else self._start_decoder()
 
     # --- what children say
 
