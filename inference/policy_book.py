@@ -268,7 +268,7 @@ def _serve(
             if other is None or (other.shipped and not draft.shipped):
                 chosen[key] = draft
             elif other is not draft:
-                served = f"business {key[0]!r}" + (f" in scene {key[1]!r}" if key[1] else "")
+                served = f"business {key[0]!r}" + (f" in scene '{key[1]}'" if key[1] else "")
                 problems.append(f"{draft.where}: {served} is served by {other.id!r} already ({other.where}); keep one")
     rooms = {biz: policies[draft.id] for (biz, scene), draft in chosen.items() if scene is None}
     scenes = {(biz, scene): policies[draft.id] for (biz, scene), draft in chosen.items() if scene is not None}
