@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeVar
 
 from inference.clock import Clock, SystemClock
@@ -161,9 +162,31 @@ class Device:
         with self.lock:
             if self._stopped:
                 raise NotReady(f"device {self.share.name} is closed")
-            self._jobs.append(lambda: _fulfil(future, job))
+            self._jobs.append(partial(_fulfil, future, job))
             self._idle.notify()
         return future.result()
+
+    def call_everywhere(self, job: Callable[[], object]) -> None:
+        """Run `job` on every executor thread at once; blocks until the last is done. One such call at a time (`admit` sees to it).
+
+        Raises:
+            NotReady: the device is closed.
+            Exception: whatever the first failing job raised.
+        """
+        together = threading.Barrier(len(self._threads))  # nobody begins, and so nobody takes a second, before all have one
+        futures: list[Future[object]] = [Future() for _ in self._threads]
+
+        def met() -> object:
+            together.wait()
+            return job()
+
+        with self.lock:
+            if self._stopped:
+                raise NotReady(f"device {self.share.name} is closed")
+            self._jobs.extend(partial(_fulfil, future, met) for future in futures)
+            self._idle.notify_all()
+        for future in futures:
+            future.result()
 
     @contextmanager
     def admit(self, name: str) -> Iterator[None]:

@@ -129,7 +129,7 @@ class Lane:
     # ---- life
 
     def warm(self) -> None:
-        """Run every size of the ladder once on the device, check that the model fits its share, and start taking samples.
+        """Run every size of the ladder on the device, the largest on all its threads; check that the model fits; take samples.
 
         Blocks for seconds (the first run of a GPU session); call it from a loading thread. Other lanes run between the sizes.
 
@@ -141,6 +141,7 @@ class Lane:
             with self._device.admit(self.name):
                 for size in self._former.ladder.sizes:
                     self._device.call(partial(self.session.warm, size))
+                self._device.call_everywhere(partial(self.session.warm, size))  # the most memory it will ever need at once
         except BaseException as exc:
             refusal = exc if isinstance(exc, NotReady) else NotReady(f"lane {self.name}: warm-up failed: {exc}")
             self._become(LaneState.FAILED, str(refusal))

@@ -106,7 +106,6 @@ class MemoryBudget:
     def __init__(self, share: DeviceShare, meter: MemoryMeter | None) -> None:
         self._share = share
         self._meter = meter
-        self._working_bytes = 0
         self._used_bytes = 0
 
     @property
@@ -121,9 +120,7 @@ class MemoryBudget:
 
     @contextmanager
     def admit(self, name: str) -> Iterator[None]:
-        """Run a model's warm-up inside and check afterwards that all models still fit.
-
-        On a CPU every executor thread may run a largest batch at once, so the working memory of one counts once per thread.
+        """Run a model's warm-up inside, on every thread that may run it at once, and check afterwards that all models still fit.
 
         Raises:
             NotReady: the model does not fit the share; unload it.
@@ -138,16 +135,13 @@ class MemoryBudget:
             with _Peak(self._meter, self._meter.poll_s) as watch:
                 yield
             peak = watch.bytes
-        after = self._used_bytes = self._meter.used_bytes()
-        working = max(self._working_bytes, peak - after)
-        need = after + working * self._share.n_threads
+        self._used_bytes = self._meter.used_bytes()
+        need = max(peak, self._used_bytes)
         if need > self._share.memory_bytes:
-            own = _mib(max(peak, after) - before)
             raise NotReady(
-                f"model {name} does not fit {self._share.name}: {_mib(need)} needed in all ({own} for its largest batch), the "
-                f"share is {_mib(self._share.memory_bytes)}; raise it, shorten the model's batch ladder or serve fewer models"
+                f"model {name} does not fit {self._share.name}: {_mib(need)} needed in all ({_mib(need - before)} more to run it), "
+                f"the share is {_mib(self._share.memory_bytes)}; raise it, shorten the model's batch ladder or serve fewer models"
             )
-        self._working_bytes = working
 
 
 def _mib(n_bytes: int) -> str:

@@ -495,7 +495,7 @@ def test_a_lane_takes_samples_only_when_warm(device: Device):
 
     lane.warm()
 
-    assert session.warmed == [1, 2, 4]
+    assert session.warmed == [1, 2, 4, 4]
     assert lane.ready
     assert repr(lane) == "Lane(cold, fake@1 on cpu-0, ready)"
     assert device.metrics.value("livewarden_lane_ready", {"lane": "cold"}) == 1
@@ -597,6 +597,25 @@ def test_a_job_runs_on_the_device_thread_and_its_failure_is_its_callers(device: 
     with pytest.raises(ZeroDivisionError):
         device.call(lambda: 1 / 0)
     assert repr(device) == "Device(cpu-0, 1 threads, 0 lanes)"
+
+
+def test_the_largest_batch_is_warmed_on_all_threads_at_once():
+    together = threading.Barrier(3)
+
+    class Meeting(FakeSession):
+        def warm(self, n_rows: int) -> None:
+            super().warm(n_rows)
+            if n_rows == 2 and len(self.warmed) > 2:
+                together.wait(WAIT_S)
+
+    with fake_device(n_threads=3) as device:
+        session = Meeting()
+        Lane("t", session, device, max_queue=4, ladder=(1, 2)).warm()
+        assert device.call_everywhere(lambda: None) is None
+
+    assert sorted(session.warmed) == [1, 2, 2, 2, 2]
+    with pytest.raises(NotReady, match="device cpu-0 is closed"):
+        device.call_everywhere(lambda: None)
 
 
 def test_executor_threads_yield_when_told():

@@ -28,8 +28,8 @@ class ScriptedMeter:
         return self._last * MIB
 
 
-def cpu(memory_mib: int, n_threads: int = 1) -> DeviceShare:
-    return DeviceShare(DeviceKind.CPU, memory_mib * MIB, n_threads=n_threads)
+def cpu(memory_mib: int) -> DeviceShare:
+    return DeviceShare(DeviceKind.CPU, memory_mib * MIB)
 
 
 def test_a_model_within_the_share_is_admitted():
@@ -50,27 +50,6 @@ def test_a_model_over_the_share_is_refused_with_the_figures():
         budget.admit("a"),
     ):
         pass
-
-
-def test_the_working_memory_of_a_batch_counts_once_per_thread():
-    # 20 MiB resident, and 3 threads x 50 MiB working, are 170
-    with MemoryBudget(cpu(170, n_threads=3), RssLike(resident=20, peak=70)).admit("a"):
-        pass
-
-    with pytest.raises(NotReady, match="170 MiB needed"), MemoryBudget(cpu(160, 3), RssLike(20, 70)).admit("a"):
-        pass
-
-
-class RssLike:
-    """Resident memory that rises during the warm-up and falls back: the first reading inside `admit` is the peak."""
-
-    poll_s: float | None = 60.0
-
-    def __init__(self, resident: int, peak: int) -> None:
-        self._readings = iter([resident, peak, resident])
-
-    def used_bytes(self) -> int:
-        return next(self._readings) * MIB
 
 
 class Noticing(RssMeter):
