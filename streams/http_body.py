@@ -199,7 +199,7 @@ class _Wire:
             except (BlockingIOError, ssl.SSLWantReadError):
                 continue
             except ssl.SSLError as error:
-                raise SourceUnavailable(SourceReason.TLS, f"tls: {error.reason}") from None
+                raise SourceUnavailable(SourceReason.TLS, f"tls: {getattr(error, 'reason', None)}") from None
             except OSError as error:
                 raise SourceUnavailable(SourceReason.UNREACHABLE, f"connection lost: {error.strerror}") from None
 
@@ -271,7 +271,7 @@ def _connect(url: StreamUrl, policy: UrlPolicy, waiting: Waiting) -> _Wire:
         try:
             return _Wire(_secured(sock, url, waiting) if url.scheme == "https" else _unblocked(sock), waiting)
         except ssl.SSLError as error:
-            problem = SourceUnavailable(SourceReason.TLS, f"{url}: {error.reason or 'handshake failed'}")
+            problem = SourceUnavailable(SourceReason.TLS, f"{url}: {getattr(error, 'reason', None) or 'handshake failed'}")
         except OSError:
             problem = SourceUnavailable(SourceReason.TLS, f"{url}: the handshake was not finished")
         sock.close()

@@ -179,7 +179,7 @@ class Sampler:
         self._grid_s += interval_s
         if self._grid_s <= pts_s:
             n_behind = int((pts_s - self._grid_s) // interval_s) + 1
-            self.n_missed += n_behind - 1
+            self.n_missed += n_behind
             self._grid_s += n_behind * interval_s
         self._exact = self._rng.random() < self.plan.off_key_share
         spread = 0.5 if self._exact else self.plan.jitter

@@ -225,7 +225,10 @@ class Source:
 
     def _open_http(self, policy: UrlPolicy, options: dict[str, str]) -> None:
         self._body = body = HttpBody(self.url, policy, self._waiting)
-        self._is_hls = body.peek(7) == b"#EXTM3U"
+        start = body.peek(7)
+        if not start and body.failure is None:
+            raise SourceUnavailable(SourceReason.ENDED, f"{self.url} answered and sent nothing")
+        self._is_hls = start == b"#EXTM3U"
         if self._is_hls:
             # FFmpeg's persistent connections reach into its own HTTP client and abort on anybody else's.
             options |= {"http_persistent": "0", "http_multiple": "0", "allowed_extensions": "ALL", "extension_picky": "0"}
