@@ -60,17 +60,10 @@ class ViolationTracker:
 
     def __init__(self) -> None:
         self._rooms: dict[str, _Room] = {}
-        self._ended_downgraded: Counter[str] = Counter()
+        self.n_downgraded: Counter[str] = Counter()
+        """Blocks told as reviews because their hourly quota was used up, by label."""
         self.n_refused = 0
         """Hits whose label was not followed because the room had `MAX_KEYS_PER_ROOM` open."""
-
-    @property
-    def n_downgraded(self) -> dict[str, int]:
-        """Blocks told as reviews because their hourly quota was used up, by label."""
-        total = self._ended_downgraded.copy()
-        for room in self._rooms.values():
-            total.update(room.quota.n_downgraded)
-        return dict(total)
 
     @property
     def n_open(self) -> int:
@@ -136,7 +129,6 @@ class ViolationTracker:
         room = self._rooms.pop(room_id, None)
         if room is None:
             return []
-        self._ended_downgraded.update(room.quota.n_downgraded)
         return [self._close(key, key.open, pts_s) for key in room.keys.values() if key.open is not None]
 
     def retract(self, violation_id: str) -> list[Transition]:
@@ -209,20 +201,24 @@ class ViolationTracker:
         seen, rule = context.seen, context.rule
         hit = Hit(seen.pts_s, judged) if judged is not None and judged.decision is not Decision.PASS else None
         window = key.windows.setdefault(seen.detector, HitWindow())
-        window.add(hit, rule)
-        if hit is not None:
+        if hit is None:
+            window.miss()
+        else:
+            window.add(hit, rule)
             key.seen_s = max(key.seen_s, seen.pts_s)
             if key.open is None:
                 key.evidence.extend(seen.evidence)
         if key.open is not None:
             return self._go_on(room, key.open, judged, hit, context)
-        if hit is None or not window.agrees(rule) or not key.may_open(window.strongest, seen.pts_s):
+        carrying = window.agreed(rule) if hit is not None else None
+        if carrying is None or not key.may_open(carrying, seen.pts_s):
             return []
-        return [self._open(room, name, key, window, context)]
+        return [self._open(room, name, key, carrying.judged, context)]
 
-    def _open(self, room: _Room, name: Name, key: LabelState, window: HitWindow, context: _Context) -> Transition:
+    def _open(self, room: _Room, name: Name, key: LabelState, strongest: Judged, context: _Context) -> Transition:
         seen, policy, rule = context.seen, context.policy, context.rule
-        strongest, hits = window.strongest.judged, window.hits
+        window = key.windows[seen.detector]
+        hits = window.hits
         told = Transition(
             kind=Kind.OPENED,
             violation_id=violation_id(seen.room, name, hits[0].pts_s),
@@ -247,7 +243,7 @@ class ViolationTracker:
             reason=policy.reason(strongest, scene=seen.scene, hits=len(hits), window=len(window.samples)),
             evidence=tuple(key.evidence),
         )
-        decision = room.quota.spend(told.label, told.decision, rule, seen.pts_s)
+        decision = self._affordable(room, told.label, told.decision, context)
         if decision is not told.decision:
             told = replace(told, decision=decision, action_hint=rule.hint(decision))
         last_s, evidence = told.last_seen_s, list(key.evidence)
@@ -267,7 +263,7 @@ class ViolationTracker:
         current.keep(seen.evidence)
         decision = judged.decision
         if decision.rank > current.told.decision.rank:
-            decision = room.quota.spend(current.told.label, decision, rule, seen.pts_s)
+            decision = self._affordable(room, current.told.label, decision, context)
         rises = decision.rank > current.told.decision.rank
         if not rises and seen.pts_s - current.told_s < rule.update_every_s:
             current.told = replace(current.told, score=max(current.told.score, judged.finding.score))
@@ -298,6 +294,13 @@ class ViolationTracker:
             current.policy, current.scene = context.policy, context.seen.scene
         current.told, current.told_s = told, context.seen.pts_s
         return told
+
+    def _affordable(self, room: _Room, label: str, decision: Decision, context: _Context) -> Decision:
+        """Count a block, or make a review of it once the label's blocks of the last hour are used up."""
+        if decision is not Decision.BLOCK or room.quota.spend(label, context.rule.max_per_hour, pts_s=context.seen.pts_s):
+            return decision
+        self.n_downgraded[label] += 1
+        return Decision.REVIEW
 
     def _close(self, key: LabelState, current: Happening, pts_s: float, *, kind: Kind = Kind.CLOSED) -> Transition:
         told = replace(current.as_it_stands(), kind=kind, seq=current.told.seq + 1)
