@@ -38,7 +38,7 @@ class Message:
 
 
 class Receiver(Protocol):
-    """Who understands the messages of some topics. Called on the consumer's thread, one call at a time; keep each call short."""
+    """Who understands the messages of some topics. One call at a time, never two at once; keep each call short."""
 
     def receive(self, message: Message) -> None:
         """Take one message; it may come again after a crash or a rebalance.

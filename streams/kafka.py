@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 
 from inference.clock import Clock
 from inference.metrics import Metrics
@@ -26,6 +28,8 @@ from streams.settings import KafkaSettings
 from streams.sinks import Answer, SinkRefused, SinkUnavailable, TopicMissing
 
 log = logging.getLogger(__name__)
+
+logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it reports a missing broker many times a second; we report it once
 
 BOOTSTRAP_TIMEOUT_MS = 3000
 MAX_BLOCK_MS = 1500
@@ -55,6 +59,45 @@ _REFUSALS = (
 )
 
 
+class TidySocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
+    """A plain connection that closes its descriptor when it fails.
+
+    kafka-python leaves that to the garbage collector: about one descriptor a second while a broker is down (measured). Its own seam
+    for proxies lets us put this in: it is registered under its scheme and named as the "proxy".
+    """
+
+    SCHEMES = ("direct",)
+    ADDRESS = "direct://"
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
+        """Connect, or close the socket."""
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
+
+
+def open_client(kind: Callable[..., Any], **options: Any) -> Any:
+    """Construct a client; when its constructor fails, close what it began.
+
+    kafka-python's constructors leave a running thread and three descriptors behind each time that they find no broker (measured),
+    and we try again for as long as it takes.
+    """
+    begun: list[Any] = []
+
+    def begin(*arguments: Any, **settings: Any) -> Any:
+        begun.append(KafkaNetClient(*arguments, **settings))
+        return begun[-1]
+
+    try:
+        return kind(**options, kafka_client=begin)
+    except BaseException:
+        for client in begun:
+            client.close()
+        raise
+
+
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Return what every client of the broker is told: addresses, name and security."""
     options: dict[str, Any] = {
@@ -62,6 +105,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "client_id": settings.client_id,
         "security_protocol": settings.security_protocol,
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
+        "proxy_url": TidySocket.ADDRESS,
     }
     if settings.sasl_mechanism:
         options["sasl_mechanism"] = settings.sasl_mechanism
@@ -79,7 +123,7 @@ def ensure_topics(settings: KafkaSettings, topics: Sequence[Topic] = tuple(Topic
         SinkUnavailable: the broker is not there or does not let us.
     """
     try:
-        admin = KafkaAdminClient(**client_options(settings))
+        admin = open_client(KafkaAdminClient, **client_options(settings))
         try:
             missing = [topic for topic in topics if topic not in admin.list_topics()]
             wanted = {
@@ -113,7 +157,8 @@ class KafkaSink:
         if settings.create_topics:
             ensure_topics(settings)
         try:
-            self._producer = KafkaProducer(
+            self._producer = open_client(
+                KafkaProducer,
                 **client_options(settings),
                 acks="all",
                 enable_idempotence=False,
@@ -160,7 +205,7 @@ class KafkaSink:
     def _explained(self, topic: str, error: Exception) -> SinkUnavailable:
         """Tell a broker that is gone from a topic that does not exist; the producer raises the same for both."""
         try:
-            admin = KafkaAdminClient(**client_options(self._settings))
+            admin = open_client(KafkaAdminClient, **client_options(self._settings))
             try:
                 known = admin.list_topics()
             finally:
@@ -201,12 +246,11 @@ class KafkaConsumerLoop:
         self._from_start = from_start
         self._name = "-".join(topic.split(".")[1] for topic in topics)
         self._targets: dict[TopicPartition, int] = {}
+        self._assigned: list[TopicPartition] | None = None
         self._behind = False
         self._stop = threading.Event()
         self._trouble: str | None = "not connected yet"
-        self._thread = threading.Thread(
-            target=self._run, name=f"kafka-{self._name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{self._name}", daemon=True)
 
     @property
     def trouble(self) -> str | None:
@@ -238,7 +282,8 @@ class KafkaConsumerLoop:
     def _read(self) -> None:
         if self._settings.create_topics:
             ensure_topics(self._settings, self._topics)
-        consumer = KafkaConsumer(
+        consumer = open_client(
+            KafkaConsumer,
             **client_options(self._settings),
             group_id=f"{self._settings.group_id}-{self._name}",
             enable_auto_commit=False,
@@ -278,6 +323,9 @@ class KafkaConsumerLoop:
             log.info("offsets not committed, messages come again", extra={"reason": _said(exc)})
 
     def _check_caught_up(self, consumer: Any) -> None:
+        if self._assigned is not None:
+            self._targets = dict(consumer.end_offsets(self._assigned)) if self._assigned else {}
+            self._assigned, self._behind = None, True
         if not self._behind:
             return
         own = consumer.assignment()
@@ -285,18 +333,15 @@ class KafkaConsumerLoop:
             self._behind = False
             self._inbox.receiver.caught_up()
 
-    def on_assigned(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        """Note what there is to catch up with; called while the group rebalances."""
+    def on_assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Take partitions; called while `poll` waits for the group, where nothing may be asked of the broker."""
         if self._from_start and partitions:
             consumer.seek_to_beginning(*partitions)
-        self._targets = dict(consumer.end_offsets(list(partitions))) if partitions else {}
-        self._behind = True
+        self._assigned = partitions
         self._inbox.receiver.assigned(frozenset(partition.partition for partition in partitions))
 
-    def on_revoked(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        """Give partitions up; called while the group rebalances."""
-        if not self._from_start and partitions:
-            self._commit(consumer)
+    def on_revoked(self, partitions: list[TopicPartition]) -> None:
+        """Give partitions up; called like `on_assigned`. All that was taken is committed already."""
         self._inbox.receiver.revoked(frozenset(partition.partition for partition in partitions))
 
 
@@ -311,7 +356,7 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self._loop.on_assigned(self._consumer, list(assigned))
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        self._loop.on_revoked(self._consumer, list(revoked))
+        self._loop.on_revoked(list(revoked))
 
 
 def _message(record: Any) -> Message:

@@ -1,4 +1,4 @@
-"""Fixtures every test may use. A service that CI promises fails there when it is missing; on a laptop its tests skip and say why."""
+"""Fixtures every test may use. A service that CI promises fails there when missing; on a laptop its tests skip and say why."""
 
 from __future__ import annotations
 
@@ -25,3 +25,6 @@ def shared_data() -> Path:
     """Folder with development data; it lies beside the checkout where there is one."""
     require((SHARED / "data").is_dir(), "no shared data folder beside this checkout", promised=False)
     return SHARED / "data"
+
+
+pytest_plugins = ("tests.kafka_broker",)

@@ -20,6 +20,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from streams.kafka import client_options, open_client
 from streams.settings import KafkaSettings
 from tests.conftest import require
 
@@ -79,7 +80,7 @@ class KafkaBroker:
             if self._process.poll() is not None:
                 raise RuntimeError(f"broker ended: {(self.folder / 'broker.log').read_text()[-2000:]}")
             with contextlib.suppress(KafkaError, OSError):
-                admin = KafkaAdminClient(bootstrap_servers=[self.address], bootstrap_timeout_ms=1000)
+                admin = open_client(KafkaAdminClient, **{**client_options(self.settings()), "bootstrap_timeout_ms": 1000})
                 try:
                     admin.list_topics()
                 finally:
@@ -102,7 +103,7 @@ class KafkaBroker:
 
     def consume(self, topic: str, *, until_ids: set[str] | None = None, timeout_s: float = 20.0) -> list[Received]:
         """Read a topic from its beginning to its present end, or until all of the ids were seen."""
-        consumer = KafkaConsumer(bootstrap_servers=[self.address], auto_offset_reset="earliest", group_id=None)
+        consumer = open_client(KafkaConsumer, **client_options(self.settings()), auto_offset_reset="earliest", group_id=None)
         try:
             partitions = _partitions(consumer, topic)
             consumer.assign(partitions)
