@@ -54,6 +54,8 @@ class RoomSpec:
         unknown = sorted(set(body) - {*_FIELDS, "room_id"})
         if unknown:
             raise InvalidSample(f"unknown room field {unknown[0]!r}; known: {', '.join(_FIELDS)}")
+        if body.get("room_id", room_id) != room_id:
+            raise InvalidSample(f"room_id in the body is {str(body['room_id'])[:160]!r}, but the room is {room_id!r}; leave it out")
         source = _text(body, "source", 4096)
         return cls(
             room_id=room_id,
