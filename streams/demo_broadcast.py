@@ -92,15 +92,16 @@ def encode(draw: Callable[[int], Pixels], *, seconds: float = LOOP_S) -> bytes:
         video.bit_rate = 1_500_000
         video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(GOP_S * FPS), "sc_threshold": "0", "threads": "1"}
         audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        sound = _tune(seconds)
+        sound, n_heard = _tune(seconds), 0
         for index in range(int(seconds * FPS)):
             frame = av.VideoFrame.from_ndarray(draw(index), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(video.encode(frame))
-        for start in range(0, len(sound) - 1023, 1024):
-            chunk = av.AudioFrame.from_ndarray(sound[None, start : start + 1024], format="fltp", layout="mono")
-            chunk.sample_rate, chunk.pts, chunk.time_base = SAMPLE_RATE_HZ, start, Fraction(1, SAMPLE_RATE_HZ)
-            container.mux(audio.encode(chunk))
+            while n_heard + 1024 <= min(len(sound), (index + 1) * SAMPLE_RATE_HZ // FPS):
+                chunk = av.AudioFrame.from_ndarray(sound[None, n_heard : n_heard + 1024], format="fltp", layout="mono")
+                chunk.sample_rate, chunk.pts, chunk.time_base = SAMPLE_RATE_HZ, n_heard, Fraction(1, SAMPLE_RATE_HZ)
+                container.mux(audio.encode(chunk))
+                n_heard += 1024
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
     return out.getvalue()

@@ -110,7 +110,7 @@ class Judge:
             room=room_ref(watch),
             detector=scene.value,
             modality=Modality.TEXT,
-            pts_s=watch.place(watch.broadcast.at_s(self._clock.now_s())),
+            pts_s=watch.place(watch.at_s(self._clock.now_s())),
             captured_at=self._clock.utc(),
             judged=self._engine.policies.verdict(policy, findings, scene=scene).judged,
             scene=scene,
@@ -119,18 +119,18 @@ class Judge:
 
     async def tick(self, watch: Watch) -> None:
         """Let time pass in a room."""
-        await self._tell(self._tracker.tick(watch.room.room_id, watch.broadcast.at_s(self._clock.now_s())))
+        await self._tell(self._tracker.tick(watch.room.room_id, watch.at_s(self._clock.now_s())))
 
     async def end(self, watch: Watch) -> None:
         """Close everything of a room whose session ends."""
         self._gate.forget(watch.room.room_id)
-        await self._tell(self._tracker.end_session(watch.room.room_id, watch.broadcast.at_s(self._clock.now_s())))
+        await self._tell(self._tracker.end_session(watch.room.room_id, watch.at_s(self._clock.now_s())))
 
     async def health(self, watch: Watch, changes: Sequence[HealthTransition]) -> None:
         """Commit what is to be told of the watching of a room."""
         if not changes:
             return
-        moment = Moment(self._clock.utc(), watch.broadcast.at_s(self._clock.now_s()))
+        moment = Moment(self._clock.utc(), watch.at_s(self._clock.now_s()))
         events = [encode(room_alert(change, room_ref(watch), moment, worker=self._stores.settings.worker_id)) for change in changes]
         await asyncio.wrap_future(self._stores.outbox.put(events))
 

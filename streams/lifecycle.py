@@ -1,8 +1,8 @@
 """Whether a room is being watched: blind seconds by modality and reason, and the four lifecycle transitions. Pure.
 
 *Blind* is the time since the last scored (or unchanged) sample of a modality. A room has `started` only after its first verdict;
-it is `degraded` when a modality that the policy asks for has been blind for longer than its bound, `recovered` when every one is seen
-again, `ended` when it is taken down. A degradation is told once, not per tick, and again only when its reasons change.
+it is `degraded` when a modality that the policy asks for has been blind for longer than its bound, `recovered` when every one is
+seen again, `ended` when it is taken down. A degradation is told once, not per tick, and again only when its reasons change.
 """
 
 from __future__ import annotations

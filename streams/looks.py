@@ -1,8 +1,8 @@
 """Decides which room's sample which detector looks at next, and sees every look through to its report.
 
 One *look* is one sample scored by one detector. Samples arrive at `offer`, wait in the detector's mailbox, and are taken most
-urgent room first as soon as the detector has capacity. Everything here runs on the worker's event loop; the detectors' own CPU work and
-models run on their threads. What is dropped is counted by its reason; what fails is reported like what succeeds.
+urgent room first as soon as the detector has capacity. Everything here runs on the worker's event loop; the detectors' own CPU
+work and models run on their threads. What is dropped is counted by its reason; what fails is reported like what succeeds.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from streams.slab import Activity, Slab
 from streams.sources import OpenLimits, Source
 from streams.status import SourceEnded, SourceReason, SourceState, SourceUnavailable
 from streams.timeline import Timeline
-from streams.urls import StreamUrl
+from streams.urls import StreamUrl, UrlRefused
 from streams.waiting import Waiting, nap_for
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class RoomReader(threading.Thread):
         self._audio: AudioDecoder | None = None
         self._cutter: ClipCutter | None = None
         self._timeline = Timeline(session_started_s=0.0)
-        self._n_frames = self._n_clips = self._n_reconnects = self._n_corrupt_before = 0
+        self._n_reconnects = self._n_corrupt_before = 0
         self._drops: Counter[str] = Counter()
         self._recent_s: deque[float] = deque(maxlen=9)
         self._size = (0, 0)
@@ -113,6 +113,13 @@ class RoomReader(threading.Thread):
             return self._after(SourceReason.ENDED, str(ended))
         except SourceUnavailable as unavailable:
             return self._after(unavailable.reason, str(unavailable))
+        except UrlRefused as refused:
+            return self._after(SourceReason.REFUSED, str(refused))
+        except OSError:
+            raise  # the worker's end is gone
+        except Exception:  # room border: whatever a strange source makes FFmpeg or its binding do, the other rooms go on
+            log.exception("room failed", extra={"watch_id": self._watch.watch_id})
+            return self._after(SourceReason.CORRUPT, "the source cannot be read; the decoder's log has the reason")
         return False
 
     def _after(self, reason: SourceReason, detail: str) -> bool:
@@ -222,7 +229,6 @@ class RoomReader(threading.Thread):
             self._outlet.discard(region)
             self._drops["pipe_full"] += 1
             return
-        self._n_frames += 1
         self._size = (frame.width, frame.height)
         self._recent_s.append(wanted.pts_s)
 
@@ -247,8 +253,6 @@ class RoomReader(threading.Thread):
         if not self._outlet.say(ready, until=self._seat.patience):
             self._outlet.discard(region)
             self._drops["pipe_full"] += 1
-            return
-        self._n_clips += 1
 
     def _end_source(self, source: Source) -> None:
         """Hand over the rest of the sound, remember the counts, close."""
@@ -303,8 +307,6 @@ class RoomReader(threading.Thread):
             codec=self._codec,
             pts_s=self._timeline.highest_s,
             duration_s=self._duration_s,
-            n_frames=self._n_frames,
-            n_clips=self._n_clips,
             n_corrupt=self._n_corrupt,
             n_reconnects=self._n_reconnects,
             drops={reason: count for reason, count in drops.items() if count},

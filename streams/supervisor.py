@@ -19,7 +19,7 @@ from inference.clock import Clock, SystemClock
 from inference.metrics import Metrics
 from inference.samples import SAMPLE_RATE_HZ
 from streams.decoder import Decoder, DecoderLost
-from streams.decoders import Decoders
+from streams.decoders import Decoders, PoolLimits
 from streams.intake import audio_clip, drop, frame_sample, with_figures
 from streams.messages import (
     ChangePlan,
@@ -49,22 +49,6 @@ MESSAGES_PER_TURN = 64
 CLOSE_TIMEOUT_S = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """Bounds of the pool and its children."""
-
-    rooms_per_decoder: int = 32
-    slab_bytes: int = 96 * 1024 * 1024
-    """Shared memory per child; pages are taken only when used."""
-    open_timeout_s: float = 8.0
-    read_timeout_s: float = 8.0
-    retry_budget_s: float = 300.0
-    memory_bytes: int = 4 * 1024**3
-    """Private memory per child."""
-    has_spare: bool = True
-    """Whether a child without rooms stands ready."""
-
-
 @dataclass(slots=True, eq=False)
 class _Room:
     """A watched room."""
@@ -78,6 +62,8 @@ class _Room:
     floor_s: float = 0.0
     """Session time up to which pictures were handed over."""
     heard_until_s: float = 0.0
+    n_frames: int = 0
+    n_clips: int = 0
     base: SourceStatus | None = None
     """Counts of the decoders before the present one."""
 
@@ -113,12 +99,7 @@ class DecoderPool:
         )
         self._rooms: dict[str, _Room] = {}
         self._by_watch: dict[int, _Room] = {}
-        self._decoders = Decoders(
-            self._settings,
-            slab_bytes=self._limits.slab_bytes,
-            rooms_per_decoder=self._limits.rooms_per_decoder,
-            has_spare=self._limits.has_spare,
-        )
+        self._decoders = Decoders(self._settings, self._limits)
         self._homeless: deque[_Room] = deque()
         self._ids = itertools.count(1)
         self._requests: deque[Callable[[], None]] = deque()
@@ -130,8 +111,10 @@ class DecoderPool:
         self._thread = threading.Thread(target=self._run, name="decoder-pool", daemon=True)
 
     @classmethod
-    def from_settings(cls, sink: MediaSink, settings: Settings, *, clock: Clock, metrics: Metrics | None = None) -> DecoderPool:
-        """Make a pool as the deployment's settings say."""
+    def from_settings(
+        cls, sink: MediaSink, settings: Settings, *, clock: Clock, metrics: Metrics | None = None, policy: UrlPolicy | None = None
+    ) -> DecoderPool:
+        """Make a pool as the deployment's settings say; `policy` where other sources are allowed than for rooms."""
         given = settings.decoders
         limits = PoolLimits(
             rooms_per_decoder=given.rooms_per_decoder,
@@ -139,8 +122,7 @@ class DecoderPool:
             open_timeout_s=given.open_timeout_s,
             read_timeout_s=given.read_timeout_s,
         )
-        policy = UrlPolicy(settings.rooms.allowed_hosts, settings.rooms.allow_private)
-        return cls(sink, limits, policy=policy, clock=clock, metrics=metrics)
+        return cls(sink, limits, policy=policy or settings.url_policy, clock=clock, metrics=metrics)
 
     def start(self) -> None:
         """Start the pool's thread, which starts the first children."""
@@ -177,6 +159,9 @@ class DecoderPool:
         if self._thread.is_alive():
             self._wake()
             self._thread.join(CLOSE_TIMEOUT_S)
+        else:
+            self._decoders.close()
+            self._wake_in.close()
         self._wake_out.close()
 
     def _request(self, request: Callable[[], None]) -> None:
@@ -365,10 +350,12 @@ class DecoderPool:
         elif isinstance(ready, FrameReady):
             sample = frame_sample(decoder.slab, ready, room.order)
             room.floor_s = max(room.floor_s, ready.pts_s)
+            room.n_frames += 1
             self._hand_over(lambda: self._sink.on_frame(sample))
         else:
             clip = audio_clip(decoder.slab, ready, room.order)
             room.heard_until_s = max(room.heard_until_s, clip.end_s)
+            room.n_clips += 1
             self._hand_over(lambda: self._sink.on_clip(clip))
 
     @staticmethod
@@ -381,7 +368,7 @@ class DecoderPool:
         return ready.start_s + ready.n_pcm / SAMPLE_RATE_HZ <= room.heard_until_s
 
     def _take_figures(self, room: _Room, figures: Figures) -> None:
-        status = with_figures(room.status, room.base, figures)
+        status = replace(with_figures(room.status, room.base, figures), n_frames=room.n_frames, n_clips=room.n_clips)
         if room.record.is_apart and not figures.state.is_final:
             status = replace(status, state=SourceState.QUARANTINED)
         self._count(room.status, status)

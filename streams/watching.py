@@ -43,6 +43,8 @@ class Watch:
     """When a source that ended or failed for good is tried again, monotonic seconds."""
     sound_until_s: float | None = None
     """Where pushed sound ends on the timeline; None before any."""
+    offline: bool = False
+    """True for a file that is read as fast as the machine goes: its time is that of its media."""
     _cutter: ClipCutter | None = None
 
     @property
@@ -54,6 +56,10 @@ class Watch:
     def pulled(self) -> bool:
         """Whether the worker fetches the media itself."""
         return self.room.source is not None
+
+    def at_s(self, now_s: float) -> float:
+        """Return a monotonic moment on the session's timeline; of a file, how far it has been read."""
+        return self.last_pts_s if self.offline else self.broadcast.at_s(now_s)
 
     def place(self, pts_s: float) -> float:
         """Put a moment on the timeline, which never goes back."""
