@@ -6,17 +6,33 @@ import contextlib
 import selectors
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from streams.decoder import Decoder
 from streams.messages import ChildSettings
 
 
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Bounds of the pool and its children."""
+
+    rooms_per_decoder: int = 32
+    slab_bytes: int = 96 * 1024 * 1024
+    """Shared memory per child; pages are taken only when used."""
+    open_timeout_s: float = 8.0
+    read_timeout_s: float = 8.0
+    retry_budget_s: float = 300.0
+    memory_bytes: int = 4 * 1024**3
+    """Private memory per child."""
+    has_spare: bool = True
+    """Whether a child without rooms stands ready."""
+
+
 class Decoders:
     """Starts and ends children, and says which of them have something to say."""
 
-    def __init__(self, settings: ChildSettings, *, slab_bytes: int, rooms_per_decoder: int, has_spare: bool) -> None:
-        self._settings, self._slab_bytes = settings, slab_bytes
-        self._rooms_per_decoder, self._has_spare = rooms_per_decoder, has_spare
+    def __init__(self, settings: ChildSettings, limits: PoolLimits) -> None:
+        self._settings, self._limits = settings, limits
         self._all: list[Decoder] = []
         self._selector = selectors.DefaultSelector()
 
@@ -54,7 +70,7 @@ class Decoders:
             OSError: the machine cannot start another process.
         """
         shared = [decoder for decoder in self._all if not decoder.is_quarantine]
-        started = [decoder for decoder in shared if decoder.seats and len(decoder.seats) < self._rooms_per_decoder]
+        started = [decoder for decoder in shared if decoder.seats and len(decoder.seats) < self._limits.rooms_per_decoder]
         if started and not apart:
             return min(started, key=lambda decoder: len(decoder.seats))
         return next((decoder for decoder in shared if not decoder.seats), None) or self._start()
@@ -66,7 +82,7 @@ class Decoders:
             OSError: the machine cannot start another process.
         """
         idle = [decoder for decoder in self._all if not decoder.seats and not decoder.is_quarantine]
-        if not idle and (self._has_spare or not self._all):
+        if not idle and (self._limits.has_spare or not self._all):
             self._start()
         for decoder in idle[1:]:
             self.retire(decoder)
@@ -84,7 +100,7 @@ class Decoders:
         self._selector.close()
 
     def _start(self) -> Decoder:
-        decoder = Decoder(self._settings, self._slab_bytes)
+        decoder = Decoder(self._settings, self._limits.slab_bytes)
         self._all.append(decoder)
         self._selector.register(decoder.socket, selectors.EVENT_READ, decoder)
         return decoder

@@ -125,7 +125,7 @@ class HttpBody:
         n_held = 0
         while n_held < n_bytes and (not parts or self._wire.has_buffered):
             if not self._left_in_chunk:
-                size = int(self._wire.receive_line().partition(b";")[0].strip() or b"0", 16)
+                size = _chunk_size(self._wire.receive_line())
                 if size == 0:
                     self._left = 0
                     break
@@ -205,6 +205,18 @@ class _Wire:
 
     def close(self) -> None:
         self._sock.close()
+
+
+def _chunk_size(line: bytes) -> int:
+    """Read a chunk's size; an empty line, the end of the connection, is 0.
+
+    Raises:
+        SourceUnavailable: CORRUPT when it is no size.
+    """
+    digits = line.partition(b";")[0].strip().decode("latin-1")
+    if len(digits) > 16 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+        raise SourceUnavailable(SourceReason.CORRUPT, "the server's chunks have no size")
+    return int(digits or "0", 16)
 
 
 def _range(offset: int, end: int | None) -> str:

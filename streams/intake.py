@@ -15,7 +15,7 @@ from streams.slab import Lease, Region, Slab
 from streams.status import SourceStatus
 
 _COPIED = ("state", "reason", "detail", "mode", "effective_fps", "gop_s", "width", "height", "codec", "pts_s", "duration_s")
-_SUMMED = ("n_frames", "n_clips", "n_corrupt", "n_reconnects")
+_SUMMED = ("n_corrupt", "n_reconnects")
 
 
 def frame_sample(slab: Slab, ready: FrameReady, order: WatchOrder) -> FrameSample:

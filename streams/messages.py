@@ -110,8 +110,6 @@ class Figures(msgspec.Struct, frozen=True, tag="figures"):
     codec: str
     pts_s: float
     duration_s: float | None
-    n_frames: int
-    n_clips: int
     n_corrupt: int
     n_reconnects: int
     drops: dict[str, int]

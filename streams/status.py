@@ -93,7 +93,7 @@ class SourceStatus:
     duration_s: float | None = None
     """Length of a file, seconds; None for a live source."""
     n_frames: int = 0
-    """Frames handed over, in this and every earlier decoder of the session."""
+    """Frames handed to the worker in this watch, whichever decoder they came from."""
     n_clips: int = 0
     n_corrupt: int = 0
     """Packets and frames that could not be decoded."""
