@@ -1,7 +1,7 @@
-"""`livewarden scan`: files and URLs to the end, as fast as the machine goes, through the same decoders, detectors and judge as rooms.
+"""`livewarden scan`: files and URLs to the end, as fast as the machine goes, the same way as rooms.
 
-Nothing is dropped here: a decoder waits while its frames are being looked at. Every sampled frame is looked at by every detector, in
-order: a cadence shares scarce cores among live rooms, and a file can wait.
+Nothing is dropped here: a decoder waits while its frames are being looked at. Every sampled frame is looked at by every detector,
+in order: a cadence shares scarce cores among live rooms, and a file can wait.
 """
 
 from __future__ import annotations

@@ -16,19 +16,22 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 
+from inference.clock import SystemClock
 from inference.engine import Engine
 from inference.errors import ConfigError, LivewardenError
-from streams.api import create_app
-from streams.desk import RoomDesk
+from streams.api import Behind, create_app
 from streams.settings import Settings
 from streams.stores import Stores
 from streams.worker import Worker
@@ -40,6 +43,7 @@ RESTART_PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0
 CONFIG_EXIT = 2
 """Exit code of a server that could not start because of what it was told: starting it again would not help."""
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(threadName)s: %(message)s"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -84,7 +88,8 @@ class _Supervisor:
             n_deaths = 1 if time.monotonic() - started_s > STEADY_S else n_deaths + 1
             pause_s = RESTART_PAUSES_S[min(n_deaths, len(RESTART_PAUSES_S)) - 1]
             log.error("server died and is started again", extra={"exit_code": code, "pause_s": pause_s})
-            print(f"livewarden: server died (exit code {code}); starting it again in {pause_s:g} s", file=sys.stderr, flush=True)  # noqa: T201
+            told = f"livewarden: server died (exit code {code}); starting it again in {pause_s:g} s"
+            print(told, file=sys.stderr, flush=True)  # noqa: T201
             time.sleep(pause_s)
 
     def _serve_once(self) -> int:
@@ -105,13 +110,85 @@ def _serve_process(settings: Settings, role: Role) -> None:
     """Entry of the server process; it dies with its supervisor."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the whole group; the supervisor passes SIGTERM on
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(threadName)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
     try:
-        uvicorn.run  # noqa: B018  imported here so that a missing server extra fails before models are loaded
         asyncio.run(serve(settings, role))
-    except ConfigError as error:
-        print(f"livewarden: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        sys.exit(CONFIG_EXIT)
     except LivewardenError as error:
         print(f"livewarden: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        sys.exit(CONFIG_EXIT)
+        sys.exit(CONFIG_EXIT if isinstance(error, ConfigError) else 1)
+
+
+async def serve(settings: Settings, role: Role) -> None:
+    """Serve a role in this process until SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    async with running(settings, role) as server:
+        log.info("serving", extra={"role": role, "url": server.url})
+        print(f"livewarden {role}: {server.url}", file=sys.stderr, flush=True)  # noqa: T201
+        await stop.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A role that serves."""
+
+    url: str
+    """Where its API and console answer."""
+    behind: Behind
+
+
+@asynccontextmanager
+async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
+    """Serve a role for the time of the context.
+
+    Raises:
+        ConfigError: a setting cannot work, or the port is taken.
+        NotReady: the device is not there, a model does not fit, or another worker has the data folder.
+    """
+    clock = SystemClock()
+    listener = _listen(settings)
+    engine = await asyncio.to_thread(Engine.start, settings, clock=clock)
+    stores = Stores.open(settings, clock=clock, metrics=engine.metrics)
+    worker = Worker(engine, stores, settings, clock=clock)
+    behind = Behind(engine, worker, stores.index, stores.evidence)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings, behind), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="off")
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # signals are this module's
+    watching = asyncio.create_task(worker.run(), name="worker")
+    serving = asyncio.create_task(_serve_on(server, listener), name="http")
+    try:
+        host, port = listener.getsockname()[:2]
+        yield Running(f"http://{host}:{port}", behind)
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await asyncio.to_thread(stores.close)
+        await asyncio.to_thread(engine.close)
+
+
+async def _serve_on(server: uvicorn.Server, listener: socket.socket) -> None:
+    with listener:
+        await server.serve(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the port before models are loaded, so that a taken one is said at once.
+
+    Raises:
+        ConfigError: it is taken, or the address is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in settings.api.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.api.host, settings.api.port))
+    except OSError as error:
+        listener.close()
+        place = f"{settings.api.host}:{settings.api.port}"
+        raise ConfigError(f"cannot listen on {place}: {error.strerror}; set api.host and api.port") from error
+    listener.listen(1024)
+    return listener

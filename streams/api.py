@@ -1,0 +1,115 @@
+"""The HTTP application of a role: checks, rooms, violations, console, health and metrics, behind one door for keys.
+
+Composition only; what each route does is in `inference/api.py`, `streams/api_rooms.py`, `streams/api_violations.py` and
+`streams/console/api.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from inference.api import CheckDesk, TextFront, install_checks
+from inference.auth import ApiKeys, KeyDoor
+from inference.engine import Engine
+from models.store import ModelStore
+from models.taxonomy import Taxonomy
+from streams.api_rooms import room_routes
+from streams.api_violations import violation_routes
+from streams.console.api import console_routes
+from streams.desk import RoomDesk
+from streams.evidence import EvidenceStore
+from streams.index import ViolationIndex
+from streams.push import Intake
+from streams.settings import Settings
+
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What the routes are put in front of."""
+
+    engine: Engine
+    desk: RoomDesk
+    index: ViolationIndex
+    evidence: EvidenceStore
+
+
+def create_app(settings: Settings, behind: Behind) -> ASGIApp:
+    """Build the application.
+
+    Raises:
+        ConfigError: no API key is set and the address is not a loopback one.
+    """
+    keys = ApiKeys((key.get_secret_value() for key in settings.api.keys), host=settings.api.host)
+    checks = CheckDesk.over(behind.engine, max_in_flight=settings.api.max_in_flight, clock=behind.engine.clock)
+    app = FastAPI(title="Livewarden", version=product_version(), description="Real-time content moderation for live platforms.")
+    install_checks(app, checks)
+    app.include_router(room_routes(behind.desk, Intake(behind.desk), settings.url_policy))
+    app.include_router(violation_routes(behind.index, behind.evidence, behind.desk))
+    app.include_router(console_routes(Taxonomy.load()))
+    _add_health(app, settings, behind)
+    app.middleware("http")(_measured(behind))
+    return KeyDoor(TextFront(app, checks), keys)
+
+
+def product_version() -> str:
+    """Return the installed version."""
+    try:
+        return version("livewarden")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def _add_health(app: FastAPI, settings: Settings, behind: Behind) -> None:
+    started_s = time.monotonic()
+    models = [
+        {
+            "name": one.manifest.name,
+            "version": one.manifest.version,
+            "licence": one.manifest.licence.spdx,
+            "sha256": one.manifest.sha256,
+        }
+        for one in ModelStore(settings.models.dir).list()
+        if one.state == "live"
+    ]
+
+    @app.get("/v1/status", tags=["operations"], summary="Describe the whole: models, device, broker, totals")
+    async def status() -> JSONResponse:
+        told = {"version": product_version(), "uptime_s": round(time.monotonic() - started_s, 1), "models": models}
+        return JSONResponse({**told, **await behind.desk.status()})
+
+    @app.get("/healthz", tags=["operations"], summary="The process answers")
+    async def healthz() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz", tags=["operations"], summary="Rooms are being watched, texts are being checked")
+    async def readyz() -> JSONResponse:
+        unready = list(behind.desk.unready())
+        return JSONResponse({"ready": not unready, "reasons": unready}, status_code=503 if unready else 200)
+
+    @app.get("/metrics", tags=["operations"], summary="Prometheus metrics")
+    async def metrics() -> Response:
+        return Response(behind.engine.metrics.exposition(), media_type=EXPOSITION)
+
+
+def _measured(behind: Behind) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    """Count and time requests by route, never by path: room ids would be labels without end."""
+    metrics = behind.engine.metrics
+
+    async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        began_s = time.monotonic()
+        response = await call_next(request)
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        metrics.http_requests.labels(route, request.method, str(response.status_code)).inc()
+        metrics.http_seconds.labels(route).observe(time.monotonic() - began_s)
+        return response
+
+    return measure
