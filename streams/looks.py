@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from inference.clock import Clock
@@ -20,6 +20,7 @@ from inference.metrics import Metrics
 from inference.policy import Policy
 from inference.samples import AudioClip, FrameSample, Modality
 from inference.verdicts import Finding
+from streams.lifecycle import OVERLOAD
 from streams.mailbox import Mailbox, Slot, Turn
 from streams.stillness import LastLook, Signature
 
@@ -132,6 +133,7 @@ class LookScheduler:
         self._metrics = metrics
         self._policies: dict[str, Policy] = {}
         self._seen_s: deque[float] = deque(maxlen=MAX_RATE_LOOKS)
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def add_room(self, room_id: str, policy: Policy) -> None:
         """Give a room its slots by the policy's cadence, or change them; a detector without a cadence does not look."""
@@ -198,39 +200,60 @@ class LookScheduler:
         return len(self._seen_s) / RATE_WINDOW_S
 
     async def look_now(self, sample: Sample, *, deadline_s: float) -> list[Look]:
-        """Score a sample with every detector of its kind at once, outside the mailboxes: somebody waits for the answer."""
+        """Score a sample at once with every detector that looks at its room, past the mailboxes: somebody waits for the answer."""
         now_s = self._clock.now_s()
-        posts = [post for post in self._posts.values() if post.detector.modality is modality_of(sample)]
+        kind = modality_of(sample)
+        posts = [post for post in self._posts.values() if post.detector.modality is kind and post.box.slot(sample.room_id)]
         offered = _Offered(sample, now_s, deadline_s, None)
         return list(await asyncio.gather(*(self._see(post, offered) for post in posts)))
 
     async def run(self) -> None:
-        """Pump until cancelled; looks under way are finished by their own deadlines."""
-        async with asyncio.TaskGroup() as group:
-            for post in self._posts.values():
-                group.create_task(self._pump(post, group), name=f"pump-{post.detector.name}")
+        """Pump until cancelled; looks under way are then seen through to their reports, which their own deadlines bound."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for post in self._posts.values():
+                    group.create_task(self._pump(post), name=f"pump-{post.detector.name}")
+        finally:
+            await asyncio.gather(*self._under_way)
 
-    async def _pump(self, post: _Post, group: asyncio.TaskGroup) -> None:
+    async def _pump(self, post: _Post) -> None:
         while True:
             await post.wake.wait()
             post.wake.clear()
             now_s = self._clock.now_s()
-            for _room_id in post.box.expire(now_s=now_s):
+            for offered in post.box.expire(now_s=now_s):
                 self._metrics.drop(post.detector.modality, "expired")
+                self._start(self._tell(self._expired(post, offered)))
             for turn in post.box.take(post.capacity - len(post.busy), now_s=now_s, busy=post.busy):
                 post.busy.add(turn.room_id)
-                group.create_task(self._look(post, turn), name=f"look-{post.detector.name}-{turn.room_id}")
+                self._start(self._look(post, turn))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _look(self, post: _Post, turn: Turn[_Offered]) -> None:
         try:
             look = await self._see(post, turn.sample)
             self._remember(post, turn, look)
-            await self._report(look)
-        except Exception:  # room border: one room's failed report must not stop the pumps of all others
-            log.exception("look could not be reported", extra={"room_id": turn.room_id, "detector": post.detector.name})
+            await self._tell(look)
+        except Exception:  # room border: one room's broken look must not stop the pumps of all others
+            log.exception("look failed", extra={"room_id": turn.room_id, "detector": post.detector.name})
         finally:
             post.busy.discard(turn.room_id)
             post.wake.set()
+
+    async def _tell(self, look: Look) -> None:
+        try:
+            await self._report(look)
+        except Exception:  # room border: one room's failed report must not stop the pumps of all others
+            log.exception("look could not be reported", extra={"room_id": look.sample.room_id, "detector": look.detector})
+
+    def _expired(self, post: _Post, offered: _Offered) -> Look:
+        waited_s = self._clock.now_s() - offered.offered_s
+        failure = Overloaded(f"no turn with detector {post.detector.name} within {waited_s:.1f} s")
+        return Look(offered.sample, post.detector.name, failure=failure, offered_s=offered.offered_s, done_s=self._clock.now_s())
 
     async def _see(self, post: _Post, offered: _Offered) -> Look:
         sample, name = offered.sample, post.detector.name
@@ -278,11 +301,5 @@ def max_age_s(sample: Sample, policy: Policy) -> float:
 
 
 def drop_reason(error: LivewardenError) -> str:
-    """Name why a sample was not scored, for counters and for a room's health."""
-    match error:
-        case DeadlineExceeded():
-            return "deadline"
-        case Overloaded():
-            return "overloaded"
-        case _:
-            return "model_error"
+    """Name why a sample was not scored, for counters and for a room's health; scaling goes by `OVERLOAD`."""
+    return OVERLOAD if isinstance(error, DeadlineExceeded | Overloaded) else "model_error"

@@ -145,16 +145,18 @@ class Mailbox(Generic[SampleT]):
         if room is not None:
             room.last_taken_s = now_s
 
-    def expire(self, *, now_s: float) -> list[str]:
+    def expire(self, *, now_s: float) -> list[SampleT]:
         """Drop what could not be answered in time any more.
 
         Returns:
-            The rooms whose sample was dropped; each is counted.
+            What was dropped; each is counted for its room.
         """
-        gone = [room_id for room_id in self._waiting if self._rooms[room_id].expires_s <= now_s]
-        for room_id in gone:
-            self._clear(self._rooms[room_id], room_id)
-            self._rooms[room_id].n_expired += 1
+        late = [room_id for room_id in self._waiting if self._rooms[room_id].expires_s <= now_s]
+        gone = []
+        for room_id in late:
+            room = self._rooms[room_id]
+            gone.append(self._taken_out(room, room_id))
+            room.n_expired += 1
         return gone
 
     def take(self, n: int, *, now_s: float, busy: Container[str] = ()) -> list[Turn[SampleT]]:
@@ -174,14 +176,15 @@ class Mailbox(Generic[SampleT]):
 
     def _turn(self, room_id: str, now_s: float) -> Turn[SampleT]:
         room = self._rooms[room_id]
-        sample = room.sample
-        assert sample is not None  # only rooms with a sample are in _waiting
         waited_s = room.waited_s(now_s)
-        self._clear(room, room_id)
+        sample = self._taken_out(room, room_id)
         room.last_taken_s = now_s
         room.n_taken += 1
         return Turn(room_id, sample, waited_s)
 
-    def _clear(self, room: _Room[SampleT], room_id: str) -> None:
+    def _taken_out(self, room: _Room[SampleT], room_id: str) -> SampleT:
+        sample = room.sample
+        assert sample is not None  # only rooms with a sample are in _waiting
         room.sample = None
         del self._waiting[room_id]
+        return sample
