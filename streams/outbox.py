@@ -158,6 +158,10 @@ class Outbox:
         """Return rows committed after `seq`, in order, sent or not."""
         return self._file.since(seq, limit)
 
+    def identity(self) -> str:
+        """Name this very file: sequence numbers mean something within one identity only."""
+        return self._file.identity()
+
     def row(self, ce_id: str) -> Row | None:
         """Return one row by its event's id."""
         return self._file.row(ce_id)

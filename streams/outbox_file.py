@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS alerts (
 CREATE INDEX IF NOT EXISTS alerts_pending ON alerts (topic, key, seq, severity, created_s) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS alerts_done ON alerts (done_s) WHERE state != 0;
 CREATE TABLE IF NOT EXISTS snapshots (name TEXT PRIMARY KEY, value BLOB NOT NULL, saved_s REAL NOT NULL);
+INSERT OR IGNORE INTO snapshots VALUES ('outbox-identity', lower(hex(randomblob(8))), 0);
 """
 COLUMNS = "seq, ce_id, type, source, time, topic, key, subject, value, severity, created_s, state, attempts, reason"
 
@@ -188,7 +189,11 @@ class OutboxFile:
     def snapshot(self, name: str) -> bytes | None:
         """Return a saved snapshot."""
         found = self.read("SELECT value FROM snapshots WHERE name = ?", (name,))
-        return bytes(found[0][0]) if found else None
+        return found[0][0] if found and isinstance(found[0][0], bytes) else None
+
+    def identity(self) -> str:
+        """Return the name of this very file; a fresh one has another."""
+        return str(self.read("SELECT value FROM snapshots WHERE name = 'outbox-identity'")[0][0])
 
     def _open_sound(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         try:
