@@ -7,8 +7,9 @@ wrong kind stops the start with the key, the value and the fix. `streams/setting
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -23,6 +24,10 @@ DEFAULT_LICENCES = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause")
 def default_models_dir() -> Path:
     """Where pulled and published models lie when nothing is set: the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livewarden" / "models"
+
+
+_FILE: ContextVar[Path | None] = ContextVar("settings file", default=None)
+"""The file that `InferenceSettings.load` is reading; a class of its own per file could not be handed to child processes."""
 
 
 class Section(BaseModel):
@@ -102,7 +107,7 @@ class InferenceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, file, default."""
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=_FILE.get())
 
     @classmethod
     def load(cls, path: Path | None = None, **overrides: Any) -> Self:
@@ -111,26 +116,17 @@ class InferenceSettings(BaseSettings):
         Raises:
             ConfigError: the file cannot be read, or a key or value is wrong; every wrong one is named.
         """
-        source = _file_settings(cls, path)
+        if path is not None and not path.is_file():
+            raise ConfigError(f"settings file {path} does not exist; create it or leave out -c")
+        token = _FILE.set(path)
         try:
-            return source(**overrides)
+            return cls(**overrides)
         except ValidationError as error:
             raise ConfigError(_explain(error, path)) from None
         except yaml.YAMLError as error:
             raise ConfigError(f"settings file {path} is not YAML: {error}") from None
-
-
-SettingsT = TypeVar("SettingsT", bound=InferenceSettings)
-
-
-def _file_settings(settings: type[SettingsT], path: Path | None) -> type[SettingsT]:
-    """Bind the settings class to one file; without a path, to none."""
-    if path is None:
-        return settings
-    if not path.is_file():
-        raise ConfigError(f"settings file {path} does not exist; create it or leave out -c")
-    config = SettingsConfigDict(**{**settings.model_config, "yaml_file": path})
-    return type(settings.__name__, (settings,), {"model_config": config, "__module__": settings.__module__})
+        finally:
+            _FILE.reset(token)
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from inference.errors import InvalidSample, NotFound, SampleTooLarge
+from inference.clock import rfc3339
+from inference.errors import InvalidSample, SampleTooLarge
 from inference.verdicts import Box, Decision
 from models.taxonomy import Taxonomy
 from streams.desk import RoomDesk
 from streams.evidence import EvidenceStore, render_boxes
-from streams.index import Review, ReviewAction, ViolationIndex, ViolationQuery, ViolationState
+from streams.index import Media, MediaKind, Review, ReviewAction, StoredViolation, ViolationIndex, ViolationQuery, ViolationState
 
 MAX_BODY_BYTES = 64 * 1024
 _TYPES = {"jpg": "image/jpeg", "webp": "image/webp", "wav": "audio/wav"}
@@ -53,16 +55,18 @@ def violation_routes(index: ViolationIndex, evidence: EvidenceStore, desk: RoomD
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: str | None = None,
     ) -> Response:
-        page = await asyncio.to_thread(index.query, ViolationQuery(room_id, label, decision, state, limit, cursor))
-        return _answer({"violations": page.violations, "next": page.next})
+        asked = ViolationQuery(room_id, label, decision, state, limit=limit, cursor=cursor)
+        page = await asyncio.to_thread(index.find, asked)
+        return _answer({"violations": [_view(one) for one in page.violations], "next": page.cursor})
 
     @router.get("/violations/{violation_id}", summary="Describe one violation, with its reviews")
     async def get_violation(violation_id: str) -> Response:
-        return _answer(await asyncio.to_thread(index.get, violation_id))
+        return _answer(await asyncio.to_thread(_full_view, index, violation_id))
 
-    @router.get("/violations/{violation_id}/evidence/{n}", summary="Media: frames, then audio, then strips, counted from 0")
+    @router.get("/violations/{violation_id}/evidence/{n}", summary="Media number n, as each piece of evidence names it")
     async def get_evidence(violation_id: str, n: int, boxes: bool = False) -> Response:
-        return await asyncio.to_thread(_media, index, evidence, _Place(violation_id, n, boxes))
+        media = await asyncio.to_thread(index.evidence, violation_id, n)
+        return await asyncio.to_thread(_media, evidence, media, boxes=boxes)
 
     @router.post("/violations/{violation_id}/review", summary="Confirm, overturn, relabel, undo")
     async def post_review(violation_id: str, request: Request) -> Response:
@@ -76,15 +80,15 @@ def violation_routes(index: ViolationIndex, evidence: EvidenceStore, desk: RoomD
         return _answer(await _review(body.violation_id, body))
 
     async def _review(violation_id: str, body: ReviewBody) -> dict[str, Any]:
-        review = _checked(body, taxonomy)
-        stands = await asyncio.to_thread(index.review, violation_id, review)
+        review = _checked(violation_id, body, taxonomy)
+        stands = await asyncio.to_thread(index.review, review)
         await desk.review(violation_id, overturned=body.action is ReviewAction.OVERTURN)
-        return stands
+        return _view(stands)
 
     return router
 
 
-def _checked(body: ReviewBody, taxonomy: Taxonomy) -> Review:
+def _checked(violation_id: str, body: ReviewBody, taxonomy: Taxonomy) -> Review:
     """Make a review of a body.
 
     Raises:
@@ -97,26 +101,38 @@ def _checked(body: ReviewBody, taxonomy: Taxonomy) -> Review:
             taxonomy.check([body.label], where="label")
         except ValueError as error:
             raise InvalidSample(str(error)) from error
-    return Review(body.action, body.label, body.note, body.reviewer)
+    return Review(violation_id, body.action, datetime.now(UTC), body.label, body.reviewer, body.note)
 
 
-class _Place(msgspec.Struct, frozen=True):
-    violation_id: str
-    n: int
-    boxes: bool
+def _view(violation: StoredViolation) -> dict[str, Any]:
+    """Write a violation as JSON: its latest alert, how it stands, and for every piece of evidence the number it is fetched by."""
+    numbers = {media.uri: n for n, media in enumerate(violation.media)}
+    shown = violation.data["evidence"]
+    numbered = {
+        kind: [{**entry, "n": numbers[entry["uri"]]} for entry in shown.get(kind, [])] for kind in ("frames", "audio", "strips")
+    }
+    review = None if violation.review is None else {"action": violation.review, "label": violation.review_label}
+    return {
+        **violation.data,
+        "evidence": {**shown, **numbered},
+        "state": violation.state,
+        "review": review,
+        "opened_at": rfc3339(violation.opened_at),
+        "updated_at": violation.data["temporal"]["captured_at"],
+    }
 
 
-def _media(index: ViolationIndex, evidence: EvidenceStore, place: _Place) -> Response:
-    shown = index.get(place.violation_id)["evidence"]
-    media = [*shown["frames"], *shown["audio"], *shown["strips"]]
-    if not 0 <= place.n < len(media):
-        raise NotFound(f"violation {place.violation_id} has {len(media)} pieces of evidence, counted from 0; got {place.n}")
-    uri = media[place.n]["uri"]
-    content = evidence.read(uri)
-    kind = _TYPES.get(uri.rpartition(".")[2], "application/octet-stream")
-    if place.boxes and kind == "image/jpeg":
-        content = render_boxes(content, msgspec.convert(media[place.n]["boxes"], list[Box]))
-    # A file's name has its content's hash in it, so it never changes.
+def _full_view(index: ViolationIndex, violation_id: str) -> dict[str, Any]:
+    said = [msgspec.to_builtins(review) for review in index.reviews(violation_id)]
+    return {**_view(index.get(violation_id)), "reviews": said, "history": index.history(violation_id)}
+
+
+def _media(evidence: EvidenceStore, media: Media, *, boxes: bool) -> Response:
+    content = evidence.read(media.uri)
+    kind = _TYPES.get(media.uri.rpartition(".")[2], "application/octet-stream")
+    if boxes and media.kind is MediaKind.STILL:
+        content = render_boxes(content, msgspec.convert(media.data["boxes"], list[Box]))
+    # A file's name has its content's hash in it, and its number never changes.
     return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 

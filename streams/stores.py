@@ -15,6 +15,7 @@ from inference.errors import ConfigError
 from inference.metrics import Metrics
 from streams.evidence import EvidenceStore
 from streams.index import ViolationIndex
+from streams.index_feed import IndexFeed
 from streams.kafka import kafka_publisher
 from streams.outbox import Outbox
 from streams.publisher import Publisher
@@ -37,6 +38,7 @@ class Stores:
     outbox: Outbox
     evidence: EvidenceStore
     index: ViolationIndex
+    feed: IndexFeed
     recent: RecentFrames
     publisher: Publisher | None
     """None where no broker is configured: alerts stay in the outbox and are shown by API and console."""
@@ -56,13 +58,14 @@ class Stores:
             raise ConfigError(f"data_dir {settings.data_dir} cannot be written: {error.strerror}; set data_dir") from error
         outbox = Outbox(settings.data_dir / "outbox.db", clock=clock)
         index = ViolationIndex(settings.index_address)
-        outbox.subscribe(index.apply)
+        feed = IndexFeed(outbox, index, name=settings.worker_id)
+        feed.start()
         publisher = None
         if settings.kafka.bootstrap_servers:
             publisher = kafka_publisher(settings.kafka, outbox, clock=clock, metrics=metrics)
             publisher.start()
         recent = RecentFrames(frames_per_room=RECENT_FRAMES, max_bytes=RECENT_BYTES)
-        return cls(outbox, EvidenceStore(shelf_at(settings.evidence_uri)), index, recent, publisher, settings)
+        return cls(outbox, EvidenceStore(shelf_at(settings.evidence_uri)), index, feed, recent, publisher, settings)
 
     def broker_view(self) -> dict[str, Any]:
         """Describe publishing for status and console."""
@@ -87,5 +90,6 @@ class Stores:
         """Publish what can be published by a deadline, then close; the rest stays in the outbox for the next start."""
         if self.publisher is not None:
             self.publisher.close(deadline_s=self.settings.rooms.shutdown_s)
+        self.feed.close()
         self.outbox.close()
         self.index.close()

@@ -20,7 +20,7 @@ function stills(violation) {
   return (violation.evidence?.frames ?? []).map((still, n) => {
     const note = el("span", { class: "dim" });
     const image = el("img", { alt: "", width: String(still.width), height: String(still.height) });
-    return el("figure", {}, boxed(loaded(image, violation.violation_id, n, note), still.boxes),
+    return el("figure", {}, boxed(loaded(image, violation.violation_id, still.n ?? n, note), still.boxes),
       el("figcaption", {},
         el("span", { class: "figure", text: `${seconds(still.pts_s)} · ${clock(still.captured_at, language())} · ${still.width}×${still.height} ` }),
         still.text ? el("p", {}, el("span", { class: "tag", text: word("textRead") }), ` ${still.text}`) : null,
@@ -31,7 +31,7 @@ function stills(violation) {
 function sounds(violation, from) {
   return (violation.evidence?.audio ?? []).map((clip, i) => {
     const note = el("span", { class: "dim" });
-    const player = loaded(el("audio", { controls: true, preload: "none" }), violation.violation_id, from + i, note);
+    const player = loaded(el("audio", { controls: true, preload: "none" }), violation.violation_id, clip.n ?? from + i, note);
     return el("figure", {}, player, el("figcaption", {},
       el("span", { class: "figure", text: `${seconds(clip.start_s)} – ${seconds(clip.end_s)} ` }),
       clip.transcript ? el("p", {}, el("span", { class: "tag", text: word("transcript") }), " ", marked(clip.transcript, clip.spans)) : null, note));
@@ -41,7 +41,7 @@ function sounds(violation, from) {
 function strips(violation, from) {
   return (violation.evidence?.strips ?? []).map((strip, i) => {
     const note = el("span", { class: "dim" });
-    const image = loaded(el("img", { alt: word("strip"), class: "strip" }), violation.violation_id, from + i, note);
+    const image = loaded(el("img", { alt: word("strip"), class: "strip" }), violation.violation_id, strip.n ?? from + i, note);
     return el("figure", {}, image, el("figcaption", {},
       el("span", { class: "tag", text: word("strip") }),
       el("span", { class: "figure", text: ` ${seconds(strip.start_s)} – ${seconds(strip.end_s)} ` }), note));

@@ -25,7 +25,7 @@ function thumbnail(violation, sight) {
   if (!still) return el("div", { class: "thumb blank", text: violation.modality === "audio" ? "♪" : "文" });
   const image = el("img", { alt: "", width: "160", height: "90" });
   const holder = el("div", { class: "thumb" }, boxed(image, still.boxes, { names: false }));
-  sight.when(holder, () => api.evidence(violation.violation_id, 0).then((url) => (image.src = url), () => holder.classList.add("lost")));
+  sight.when(holder, () => api.evidence(violation.violation_id, still.n ?? 0).then((url) => (image.src = url), () => holder.classList.add("lost")));
   return holder;
 }
 
