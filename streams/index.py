@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import threading
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,19 +19,15 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from inference.clock import Clock, SystemClock, rfc3339
 from inference.errors import InvalidSample, NotFound
 from inference.verdicts import Decision
 from streams.alerts import Topic, ViolationKind
-from streams.cloudevents import CloudEvent
+from streams.cloudevents import CloudEvent, stable_id
 from streams.index_tables import alerts, open_database, positions, reviews, violations
 
 MAX_PAGE = 500
 
 Data = dict[str, Any]
-View = dict[str, Any]
-"""A violation for the eyes of people: its latest alert as on the wire, with `state`, `opened_at`, `review` (what people say of it
-at present) and, where one is asked for, `reviews`. `evidence` holds every file that ever showed it, each with the `n` to fetch it."""
 
 
 class ViolationState(StrEnum):
@@ -61,10 +56,6 @@ class MediaKind(StrEnum):
     STRIP = "strip"
 
 
-_LISTS: Mapping[str, str] = {MediaKind.STILL: "frames", MediaKind.AUDIO: "audio", MediaKind.STRIP: "strips"}
-"""Where each kind is listed in `evidence`."""
-
-
 @dataclass(frozen=True, slots=True)
 class ViolationQuery:
     """Which violations; None asks for any. Newest first."""
@@ -74,16 +65,16 @@ class ViolationQuery:
     """A code, or a family as `ads.*`."""
     decision: Decision | None = None
     state: ViolationState | None = None
-    limit: int = 50
-    """1..500."""
-    cursor: str | None = None
-    """Where the page before ended."""
     since: datetime | None = None
     """Opened at or after, aware."""
     until: datetime | None = None
     """Opened before, aware."""
     review: ReviewAction | None = None
     """What people say of it at present."""
+    limit: int = 50
+    """1..500."""
+    cursor: str | None = None
+    """Where the page before ended."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= MAX_PAGE:
@@ -109,39 +100,61 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredViolation:
+    """One violation as it stands."""
+
+    violation_id: str
+    state: ViolationState
+    opened_at: datetime
+    data: Mapping[str, Any]
+    """Its latest alert, as on the wire."""
+    media: tuple[Media, ...]
+    """Every file that ever showed it, in order of arrival; the place in this list never changes."""
+    review: ReviewAction | None
+    """What people say of it at present."""
+    review_label: str | None
+    """The right label, where they relabelled it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ViolationPage:
     """Some violations, and where to read on."""
 
-    violations: tuple[View, ...]
-    next: str | None
-    """Cursor of the next page; None where there are no more."""
+    violations: tuple[StoredViolation, ...]
+    cursor: str | None
+    """None where there are no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What one person said of a violation."""
+    """What one person said of one violation."""
 
+    violation_id: str
     action: ReviewAction
+    at: datetime
     label: str | None = None
     """With RELABEL: the right label."""
-    note: str | None = None
     reviewer: str | None = None
-    at: datetime | None = None
-    """Aware; None: now."""
+    note: str | None = None
     review_id: str | None = None
-    """Dedupes repeats, where whoever sends it has one."""
+    """Dedupes repeats; derived from the rest where it is not given."""
+
+    @property
+    def id(self) -> str:
+        """Its id, given or derived."""
+        parts = (self.violation_id, self.action, self.at.isoformat(), self.label or "", self.reviewer or "", self.note or "")
+        return self.review_id or stable_id("review", *parts)
 
 
 class ViolationIndex:
     """Every method may block on the database: call them from threads, not from an event loop."""
 
-    def __init__(self, address: str, *, clock: Clock | None = None) -> None:
+    def __init__(self, address: str) -> None:
         """Open the database.
 
         Raises:
             ConfigError: the address cannot be used.
         """
-        self._clock = clock or SystemClock()
         self._engine = open_database(address)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writing = threading.Lock()
@@ -168,15 +181,17 @@ class ViolationIndex:
         with self._reading.connect() as connection:
             return connection.scalar(select(positions.c.seq).where(positions.c.name == name)) or 0
 
-    def get(self, violation_id: str) -> View:
-        """Describe one violation, with everything that was said of it.
+    def get(self, violation_id: str) -> StoredViolation:
+        """Return one violation.
 
         Raises:
             NotFound: there is none of that id.
         """
         with self._reading.connect() as connection:
-            row = _row_of(connection, violation_id)
-            return {**_view(row), "reviews": [_review_view(said) for said in _reviews_of(connection, violation_id)]}
+            row = connection.execute(select(violations).where(violations.c.violation_id == violation_id)).first()
+        if row is None:
+            raise NotFound(f"no violation {violation_id!r}")
+        return _stored(row)
 
     def history(self, violation_id: str) -> tuple[Mapping[str, Any], ...]:
         """Return every alert of one violation in order, as on the wire."""
@@ -184,7 +199,7 @@ class ViolationIndex:
         with self._reading.connect() as connection:
             return tuple(msgspec.json.decode(data) for data in connection.scalars(query))
 
-    def query(self, query: ViolationQuery) -> ViolationPage:
+    def find(self, query: ViolationQuery) -> ViolationPage:
         """Return one page.
 
         Raises:
@@ -193,8 +208,8 @@ class ViolationIndex:
         statement = _where(select(violations), query).order_by(violations.c.opened_s.desc(), violations.c.violation_id.desc())
         with self._reading.connect() as connection:
             rows = connection.execute(statement.limit(query.limit + 1)).all()
-        page = rows[: query.limit]
-        return ViolationPage(tuple(map(_view, page)), _cursor(page[-1]) if len(rows) > query.limit else None)
+        page, more = rows[: query.limit], len(rows) > query.limit
+        return ViolationPage(tuple(map(_stored, page)), _cursor(page[-1]) if more else None)
 
     def evidence(self, violation_id: str, n: int) -> Media:
         """Return the n-th file of a violation, from 0 in order of arrival; a file's number never changes.
@@ -202,13 +217,12 @@ class ViolationIndex:
         Raises:
             NotFound: there is no such violation or file.
         """
-        with self._reading.connect() as connection:
-            media = msgspec.json.decode(_row_of(connection, violation_id).media)
+        media = self.get(violation_id).media
         if not 0 <= n < len(media):
             raise NotFound(f"violation {violation_id!r} has {len(media)} pieces of evidence, counted from 0; got {n}")
-        return Media(MediaKind(media[n]["kind"]), media[n]["data"])
+        return media[n]
 
-    def review(self, violation_id: str, review: Review) -> View:
+    def review(self, review: Review) -> StoredViolation:
         """Write down what a person said; the same said again changes nothing. Returns the violation as it stands then.
 
         Raises:
@@ -217,16 +231,21 @@ class ViolationIndex:
         """
         if review.action is ReviewAction.RELABEL and not review.label:
             raise InvalidSample("relabel needs the right label")
-        stamped = replace(review, at=review.at or self._clock.utc(), review_id=review.review_id or uuid.uuid4().hex)
+        self.get(review.violation_id)
         with self._writing, self._engine.begin() as connection:
-            _row_of(connection, violation_id)
-            said = _reviews_of(connection, violation_id)
-            if not _is_repeat(stamped, said):
-                standing = _standing((*said, stamped))
-                connection.execute(insert(reviews).values(_review_row(violation_id, stamped)))
+            said = _reviews_of(connection, review.violation_id)
+            if not _is_repeat(review, said):
+                said = (*said, review)
+                standing = _standing(said)
+                connection.execute(insert(reviews).values(_review_row(review)))
                 change = {"review": standing and standing.action, "review_label": standing and standing.label}
-                connection.execute(update(violations).where(violations.c.violation_id == violation_id).values(change))
-        return self.get(violation_id)
+                connection.execute(update(violations).where(violations.c.violation_id == review.violation_id).values(change))
+        return self.get(review.violation_id)
+
+    def reviews(self, violation_id: str) -> tuple[Review, ...]:
+        """Return everything that was said of one violation, in order."""
+        with self._reading.connect() as connection:
+            return _reviews_of(connection, violation_id)
 
     def _apply(self, wanted: Mapping[str, CloudEvent], position: tuple[str, int] | None) -> int:
         with self._writing, self._engine.begin() as connection:
@@ -281,7 +300,8 @@ def _alert_row(ce_id: str, data: Data, event: CloudEvent) -> Data:
 
 def _media_of(data: Data) -> list[Data]:
     evidence = data["evidence"]
-    return [{"kind": kind, "data": entry} for kind, name in _LISTS.items() for entry in evidence.get(name, [])]
+    kinds = ((MediaKind.STILL, "frames"), (MediaKind.AUDIO, "audio"), (MediaKind.STRIP, "strips"))
+    return [{"kind": kind, "data": entry} for kind, name in kinds for entry in evidence.get(name, [])]
 
 
 def _joined(old: list[Data], new: list[Data]) -> list[Data]:
@@ -331,59 +351,54 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
         raise InvalidSample(f"cursor {cursor[:100]!r} is none of ours; begin without one") from exc
 
 
-def _row_of(connection: Connection, violation_id: str) -> Row[Any]:
-    row = connection.execute(select(violations).where(violations.c.violation_id == violation_id)).first()
-    if row is None:
-        raise NotFound(f"no violation {violation_id!r}")
-    return row
-
-
-def _view(row: Row[Any]) -> View:
-    data: Data = msgspec.json.decode(row.data)
-    listed: dict[str, list[Data]] = {name: [] for name in _LISTS.values()}
-    for n, entry in enumerate(msgspec.json.decode(row.media)):
-        listed[_LISTS[entry["kind"]]].append({"n": n, **entry["data"]})
-    return {
-        **data,
-        "evidence": {**data["evidence"], **listed},
-        "state": row.state,
-        "opened_at": rfc3339(datetime.fromtimestamp(row.opened_s, UTC)),
-        "review": {"action": row.review, "label": row.review_label} if row.review else None,
-    }
-
-
-def _review_view(review: Review) -> Data:
-    at = rfc3339(review.at) if review.at else None
-    return {"action": review.action, "label": review.label, "note": review.note, "reviewer": review.reviewer, "at": at}
+def _stored(row: Row[Any]) -> StoredViolation:
+    media = tuple(Media(MediaKind(entry["kind"]), entry["data"]) for entry in msgspec.json.decode(row.media))
+    return StoredViolation(
+        violation_id=row.violation_id,
+        state=ViolationState(row.state),
+        opened_at=datetime.fromtimestamp(row.opened_s, UTC),
+        data=msgspec.json.decode(row.data),
+        media=media,
+        review=ReviewAction(row.review) if row.review else None,
+        review_label=row.review_label,
+    )
 
 
 def _reviews_of(connection: Connection, violation_id: str) -> tuple[Review, ...]:
     found = connection.execute(select(reviews).where(reviews.c.violation_id == violation_id).order_by(reviews.c.number))
     return tuple(
-        Review(ReviewAction(row.action), row.label, row.note, row.reviewer, datetime.fromtimestamp(row.at_s, UTC), row.review_id)
+        Review(
+            row.violation_id,
+            ReviewAction(row.action),
+            datetime.fromtimestamp(row.at_s, UTC),
+            row.label,
+            row.reviewer,
+            row.note,
+            row.review_id,
+        )
         for row in found
     )
 
 
-def _review_row(violation_id: str, review: Review) -> Data:
+def _review_row(review: Review) -> Data:
     return {
-        "review_id": review.review_id,
-        "violation_id": violation_id,
+        "review_id": review.id,
+        "violation_id": review.violation_id,
         "action": review.action,
         "label": review.label,
         "reviewer": review.reviewer,
         "note": review.note,
-        "at_s": review.at.timestamp() if review.at else 0.0,
+        "at_s": review.at.timestamp(),
     }
 
 
 def _is_repeat(review: Review, said: Sequence[Review]) -> bool:
     """The same id, or the same words as the latest: a button pressed twice. An undo may well follow an undo."""
-    if any(earlier.review_id == review.review_id for earlier in said):
+    if any(earlier.id == review.id for earlier in said):
         return True
     if not said or review.action is ReviewAction.UNDO:
         return False
-    return replace(said[-1], at=None, review_id=None) == replace(review, at=None, review_id=None)
+    return replace(said[-1], at=review.at, review_id=None) == replace(review, review_id=None)
 
 
 def _standing(said: Sequence[Review]) -> Review | None:

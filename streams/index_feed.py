@@ -25,8 +25,15 @@ RETRY_PAUSE_S = 2.0
 class IndexFeed:
     """Thread `index-feed`. Close it after the last event was put and before outbox and index are closed."""
 
-    def __init__(self, outbox: Outbox, index: ViolationIndex) -> None:
-        self._outbox, self._index = outbox, index
+    def __init__(self, outbox: Outbox, index: ViolationIndex, *, name: str) -> None:
+        """Prepare the feed.
+
+        Args:
+            outbox: where events are read.
+            index: where they go.
+            name: of this worker among those that feed one database.
+        """
+        self._outbox, self._index, self._name = outbox, index, name
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._trouble: str | None = None
@@ -70,7 +77,7 @@ class IndexFeed:
                 self._wake.set()
 
     def _catch_up(self) -> None:
-        name = self._outbox.identity()
+        name = f"{self._name}/{self._outbox.identity()}"
         position = self._index.position(name)
         while rows := self._outbox.since(position, BATCH_ROWS):
             position = rows[-1].seq
