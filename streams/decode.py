@@ -28,6 +28,8 @@ from streams.timeline import Timeline
 
 MAX_PENDING_BYTES = 16 * 1024 * 1024
 """Undecoded packets kept since the last key frame; beyond, they are decoded early rather than kept."""
+MAX_STAMPS = 4096
+"""Reading times kept; more only where key frames do not come any more, and there the oldest are of no use."""
 _PLANAR = frozenset({"yuv420p", "yuvj420p"})
 _BT709 = frozenset({1, 9, 10})
 """H.273 matrix codes: BT.709, and BT.2020, which is nearer to it than to BT.601."""
@@ -105,6 +107,8 @@ class VideoDecoder:
         step = self._sampler.on_packet(self._timeline.at(self._track, pts * self._tick_s), is_key=is_key)
         if is_key:
             self._start_group()
+        if len(self._read_s) >= MAX_STAMPS:
+            del self._read_s[next(iter(self._read_s))]
         self._read_s[pts] = now_s
         self._keep(packet)
         if step is Step.KEY or (is_key and packet.has_sidedata("new_extradata")):

@@ -22,6 +22,8 @@ class PoolLimits:
     open_timeout_s: float = 8.0
     read_timeout_s: float = 8.0
     retry_budget_s: float = 300.0
+    ended_after_s: float = 12.0
+    """A live stream that ended is over when it is not found again for this long; before, it is an encoder that comes back."""
     memory_bytes: int = 4 * 1024**3
     """Private memory per child."""
     has_spare: bool = True

@@ -34,6 +34,8 @@ class ChildSettings(msgspec.Struct, frozen=True, kw_only=True):
     read_timeout_s: float
     retry_budget_s: float
     """A live source that gave nothing for this long is given up, seconds."""
+    ended_after_s: float
+    """A live source that ended and is not found again for this long is over, seconds."""
     memory_bytes: int
     """Private memory the child may use; a decompression bomb meets this wall in its own process."""
 

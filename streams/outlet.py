@@ -5,7 +5,6 @@ Both are bounded. Live rooms never wait here: what finds no room is dropped and 
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import threading
@@ -19,6 +18,10 @@ from streams.slab import Region, Slab
 
 WAIT_S = 0.005
 """How long a file's thread sleeps before it asks again for room."""
+
+
+class WorkerGone(Exception):
+    """Raised when the worker closed its end; this process is about to end too."""
 
 
 class Outlet:
@@ -56,13 +59,18 @@ class Outlet:
         """Send a message; False when the worker does not take any now and `until` does not let us wait.
 
         Raises:
-            OSError: the worker is gone.
+            WorkerGone: nobody is there to take it.
         """
         data = encode(report)
         while True:
-            with self._lock, contextlib.suppress(BlockingIOError):
-                self._sock.send(data, socket.MSG_DONTWAIT)
+            try:
+                with self._lock:
+                    self._sock.send(data, socket.MSG_DONTWAIT)
                 return True
+            except ConnectionError as error:
+                raise WorkerGone(error.strerror) from None
+            except OSError:  # full, or the kernel is short of buffers: the same to us
+                pass
             if until is None or until.is_set():
                 return False
             select.select([], [self._sock], [], 0.25)

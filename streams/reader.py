@@ -16,7 +16,7 @@ from streams.backoff import Backoff
 from streams.clips import ClipCutter, Window
 from streams.decode import AudioDecoder, VideoDecoder, WantedFrame
 from streams.messages import ChildSettings, ClipReady, Figures, FrameReady, Gone, ReadMode, Watch
-from streams.outlet import Outlet
+from streams.outlet import Outlet, WorkerGone
 from streams.sampling import Sampler, SamplingPlan
 from streams.slab import Activity, Slab
 from streams.sources import OpenLimits, Source
@@ -32,8 +32,6 @@ CORRUPT_WINDOW = 100
 """After this many packets the share of broken ones is looked at."""
 CORRUPT_SHARE = 0.5
 """A connection that breaks more of them than this is opened anew."""
-MAX_ENDINGS = 3
-"""A live stream that ended, and cannot be opened again this often in a row, is over."""
 
 
 class Seat:
@@ -86,7 +84,8 @@ class RoomReader(threading.Thread):
         self._recent_s: deque[float] = deque(maxlen=9)
         self._size = (0, 0)
         self._figures_due_s = 0.0
-        self._has_ended = False
+        self._ended_s: float | None = None
+        """Monotonic time at which the live stream ended; None while it goes on."""
 
     def change_plan(self, plan: SamplingPlan) -> None:
         """Follow another plan from the next packet on (called from the child's main thread)."""
@@ -98,7 +97,7 @@ class RoomReader(threading.Thread):
             while not self._seat.stopping.is_set() and self._attempt():
                 pass
             self._say_figures()
-        except OSError:
+        except WorkerGone:
             log.info("worker gone", extra={"watch_id": self._watch.watch_id})
         finally:
             self._seat.slab.set_activity(self._watch.seat, Activity.IDLE)
@@ -115,8 +114,8 @@ class RoomReader(threading.Thread):
             return self._after(unavailable.reason, str(unavailable))
         except UrlRefused as refused:
             return self._after(SourceReason.REFUSED, str(refused))
-        except OSError:
-            raise  # the worker's end is gone
+        except WorkerGone:
+            raise
         except Exception:  # room border: whatever a strange source makes FFmpeg or its binding do, the other rooms go on
             log.exception("room failed", extra={"watch_id": self._watch.watch_id})
             return self._after(SourceReason.CORRUPT, "the source cannot be read; the decoder's log has the reason")
@@ -129,9 +128,11 @@ class RoomReader(threading.Thread):
         if self._watch.mode is ReadMode.FILE:
             self._become(SourceState.ENDED if reason is SourceReason.ENDED else SourceState.FAILED, reason, detail)
             return False
-        self._has_ended = self._has_ended or reason is SourceReason.ENDED
-        pause_s = self._backoff.failed(now_s=time.monotonic())
-        if self._has_ended and self._backoff.n_failures > MAX_ENDINGS:
+        now_s = time.monotonic()
+        if reason is SourceReason.ENDED and self._ended_s is None:
+            self._ended_s = now_s
+        pause_s = self._backoff.failed(now_s=now_s)
+        if self._ended_s is not None and now_s - self._ended_s >= self._seat.settings.ended_after_s:
             self._become(SourceState.ENDED, SourceReason.ENDED, detail)
             return False
         if pause_s is None:
@@ -176,7 +177,7 @@ class RoomReader(threading.Thread):
             now_s = time.monotonic()
             if self._state is not SourceState.LIVE and packet.size:
                 self._backoff.succeeded()
-                self._has_ended = False
+                self._ended_s = None
                 self._become(
                     SourceState.LIVE, reason, f"no {'picture' if reason is SourceReason.NO_VIDEO else 'sound'}" if reason else ""
                 )
@@ -256,9 +257,13 @@ class RoomReader(threading.Thread):
 
     def _end_source(self, source: Source) -> None:
         """Hand over the rest of the sound, remember the counts, close."""
-        if self._cutter is not None:
-            for window in self._cutter.finish():
+        try:
+            for window in self._cutter.finish() if self._cutter is not None else []:
                 self._hand_over_clip(window, time.monotonic())
+        finally:
+            self._forget(source)
+
+    def _forget(self, source: Source) -> None:
         self._floor_s = max(self._floor_s, self._timeline.highest_s) if self._watch.mode is ReadMode.LIVE else self._floor_s
         self._n_corrupt_before = self._n_corrupt
         if self._sampler is not None:

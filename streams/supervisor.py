@@ -95,6 +95,7 @@ class DecoderPool:
             open_timeout_s=self._limits.open_timeout_s,
             read_timeout_s=self._limits.read_timeout_s,
             retry_budget_s=self._limits.retry_budget_s,
+            ended_after_s=self._limits.ended_after_s,
             memory_bytes=self._limits.memory_bytes,
         )
         self._rooms: dict[str, _Room] = {}

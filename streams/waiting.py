@@ -16,12 +16,13 @@ SLICE_S = 0.25
 def nap_for(n_rooms: int) -> float:
     """How long a room of a decoder with that many rooms sleeps between two reads, seconds.
 
-    Waking for every packet costs 22 to 26 ms of CPU per room-second at 50 rooms, waking every 250 ms costs 9 to 11 (measured); the
-    price is that much delay, so a decoder with few rooms does not nap.
+    Waking for every packet costs a quarter more processor time than decoding the key frames alone, naps of 50 ms an eighth, of
+    200 ms nothing that can be measured (`benchmarks/bench_decode.py`). The price is half a nap of delay on average, so naps stay
+    short, and a decoder with few rooms does not nap.
     """
     if n_rooms <= 2:
         return 0.0
-    return 0.05 if n_rooms <= 8 else 0.2
+    return 0.05 if n_rooms <= 32 else 0.1
 
 
 class Waiting:

@@ -134,6 +134,14 @@ def test_a_stream_that_loses_its_key_frames_is_still_seen():
     assert len([pts_s for pts_s in look.times_s if pts_s > 4]) >= 4
 
 
+def test_stamps_of_a_stream_without_key_frames_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr("streams.decode.MAX_STAMPS", 20)
+
+    look = Look(without_keys_flv(encode(Clip(seconds=6, audio=None), container="flv"), after_ms=1500))
+
+    assert len(look.decoder._read_s) == 20
+
+
 def test_scratched_bytes_cost_frames_and_nothing_else():
     look = Look(scratched(encode(Clip(seconds=10, audio=None), container="mpegts"), share=0.002, seed=3))
 

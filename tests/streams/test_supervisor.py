@@ -187,12 +187,32 @@ def test_a_stream_that_ended_and_is_not_found_again_is_over(sink, server, flv):
 
     url = server.serve("/live.flv", once)
 
-    with pool_of(sink) as pool:
+    with pool_of(sink, limits=PoolLimits(slab_bytes=16 * 1024 * 1024, ended_after_s=1.0)) as pool:
         pool.watch(order("room", url))
         sink.wait(lambda: sink.reached("room", SourceState.ENDED))
 
     assert sink.last("room").reason is SourceReason.ENDED
     assert len(sink.frames["room"]) == 10
+
+
+def test_an_encoder_that_comes_back_is_not_over(sink, server, flv):
+    def once(exchange):
+        server.handlers["/live.flv"] = refuse_thrice
+        FlvShow(flv, speed=0, loops=1)(exchange)
+
+    def refuse_thrice(exchange):
+        if server.hits.count("/live.flv") >= 4:
+            server.handlers["/live.flv"] = FlvShow(flv)
+        refuse(404)(exchange)
+
+    url = server.serve("/live.flv", once)
+
+    with pool_of(sink) as pool:
+        pool.watch(order("room", url))
+        sink.wait(lambda: len(sink.frames["room"]) >= 12)
+
+    assert sink.reached("room", SourceState.ENDED) is None
+    assert sink.last("room").state is SourceState.LIVE
 
 
 def test_a_source_that_never_comes_is_given_up_when_its_budget_is_spent(sink, server):
