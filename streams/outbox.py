@@ -20,6 +20,7 @@ from typing import Any
 
 from inference.clock import Clock
 from inference.errors import NotReady, Overloaded
+from inference.metrics import Metrics
 from streams import outbox_file
 from streams.cloudevents import CloudEvent
 from streams.outbox_file import Backlog, OutboxFile, Row, Work
@@ -71,9 +72,10 @@ class Outbox:
     Futures resolve, and listeners are called, on the writer thread `outbox-writer`; what they run must be fast.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, limits: OutboxLimits | None = None) -> None:
+    def __init__(self, path: Path, *, clock: Clock, limits: OutboxLimits | None = None, metrics: Metrics | None = None) -> None:
         self._limits = limits or OutboxLimits()
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._file = OutboxFile(path, max_bytes=self._limits.max_file_bytes)
         self._commands: deque[_Command] = deque()
         self._n_waiting, self._bytes_waiting = 0, 0
@@ -122,6 +124,7 @@ class Outbox:
         with self._ready:
             over = self._n_waiting + n_counted > self._limits.max_waiting_events
             if over or self._bytes_waiting + n_bytes > self._limits.max_waiting_bytes:
+                self._metrics.outbox_full.inc()
                 cause = self._trouble or "the disk is slower than the alerts"
                 raise Overloaded(f"outbox holds {self._n_waiting} uncommitted alerts, {self._bytes_waiting} bytes: {cause}")
             return self._submit(_Command(work, events=tuple(events), n_counted=n_counted, n_bytes=n_bytes))
@@ -217,6 +220,7 @@ class Outbox:
 
     def _commit(self, batch: list[_Command]) -> None:
         """Write the batch, however long it takes; only the end of the process's patience or a wrong command fails a future."""
+        began_s = self._clock.now_s()
         while True:
             try:
                 results = self._file.write([command.work for command in batch])
@@ -228,6 +232,7 @@ class Outbox:
             except Exception as exc:  # noqa: BLE001  writer border: a value SQLite cannot take fails its own caller, nobody else
                 return self._commit_apart(batch, exc)
             else:
+                self._metrics.outbox_commit.observe(self._clock.now_s() - began_s)
                 return self._committed(batch, results)
 
     def _commit_apart(self, batch: list[_Command], error: Exception) -> None:
