@@ -142,9 +142,7 @@ class Policy:
         Raises:
             UnknownLabel: the taxonomy does not have its label.
         """
-        if scene is None and (finding.match or finding.text):
-            scene = _WORDS.get(finding.modality)
-        return self.rule_for(finding.label, finding.modality, scene)
+        return self.rule_for(finding.label, finding.modality, scene_of(finding, scene))
 
     def severity(self, label: str, rule: Rule) -> int:
         """How bad it is: as the rule says, or the taxonomy."""
@@ -206,3 +204,8 @@ class Policy:
         rule = self.rule_of(other, scene=scene)
         seen = rule.within(other) if rule else None
         return rule is not None and seen is not None and rule.decision(seen.score) is not Decision.PASS
+
+
+def scene_of(finding: Finding, scene: Scene | None) -> Scene | None:
+    """Tell where a finding's words come from: as given, else from what they were found in; None where it has no words."""
+    return _WORDS.get(finding.modality) if scene is None and (finding.match or finding.text) else scene

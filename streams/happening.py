@@ -1,11 +1,11 @@
-"""One label in one room: its windows of samples, the violation that is open under it, and the quiet that follows. Pure state."""
+"""One open violation: what was told of it last, what has been seen since, and when it is over. Pure state."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from inference.policy import Policy
@@ -13,16 +13,13 @@ from inference.rules import Rule
 from inference.samples import Modality, Scene
 from inference.verdicts import Decision, Judged
 from streams.temporal import Hit, HitWindow
-from streams.transitions import Observation, RoomRef, Transition
+from streams.transitions import Kind, Observation, RoomRef, Transition
 
 MAX_EVIDENCE = 3
 """References a violation carries: its first hits, the last slot is always the newest."""
 
 UNSEEN_FACTOR = 3.0
-"""Without a sample to say that it is gone, a violation stays open this many times longer: a blind room is not a clean one."""
-
-IDLE_S = 120.0
-"""Hits older than this are not counted on, whatever the window: at any cadence that is watching, n samples took less."""
+"""Without a look that missed it, a violation stays open this many times longer than `quiet_s`: a blind room is not a clean one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,110 +30,172 @@ class Name:
     sublabel: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One hit's observation, and what it was judged by."""
+
+    seen: Observation
+    policy: Policy
+    rule: Rule
+    scene: Scene | None
+    """The scene the rule was looked up for, the finding's own included."""
+
+
 @dataclass(slots=True)
 class Happening:
-    """One open violation: the last transition told, and what has happened since."""
+    """One open violation: what was told last, and what has been seen since."""
 
     told: Transition
-    policy: Policy
+    rule: Rule
+    """Of the last hit; its times hold between hits."""
     scene: Scene | None
     told_s: float
+    """When an opening or update was last told, seconds of the session's timeline."""
     last_seen_s: float
+    captured_at: datetime
+    """Of the sample at `last_seen_s`."""
+    peak: Decision
+    """The harshest decision so far, before any quota."""
+    modality: Modality
+    """Of the last sighting."""
     evidence: list[Any] = field(default_factory=list)
     n_hits: int = 0
     n_samples: int = 0
-    missed: bool = False
-    """Whether a sample since it was last seen did not show it."""
+    missed_s: float | None = None
+    """First look since `last_seen_s` that did not see it."""
+    downgraded: bool = False
+    """Whether a block was told as a review because of the quota."""
+
+    @classmethod
+    def begin(cls, name: Name, window: HitWindow, carrying: Hit, context: Context) -> Happening:
+        """Open a violation on the hits of a window; nothing about a quota yet."""
+        seen, hits, judged = context.seen, window.hits, carrying.judged
+        first_s, last_s = min(hit.pts_s for hit in hits), max(hit.pts_s for hit in hits)
+        told = Transition(
+            kind=Kind.OPENED,
+            violation_id=violation_id(seen.room, name, first_s),
+            seq=1,
+            room=seen.room,
+            label=name.label,
+            sublabel=name.sublabel,
+            decision=judged.decision,
+            severity=judged.severity,
+            action_hint=judged.action_hint,
+            score=max(hit.judged.finding.score for hit in hits),
+            modality=seen.modality,
+            detector=seen.detector,
+            model=judged.finding.model,
+            policy=context.policy.ref,
+            rule=judged.rule,
+            hits=len(hits),
+            window=len(window.samples),
+            first_seen_s=first_s,
+            last_seen_s=last_s,
+            captured_at=seen.captured_at,
+            reason=context.policy.reason(judged, scene=context.scene, hits=len(hits), window=len(window.samples)),
+        )
+        opened = cls.resumed(told, context.rule, context.scene)
+        opened.told_s, opened.captured_at = seen.pts_s, seen.captured_at
+        for hit in hits:
+            opened.keep(hit.evidence)
+        opened.told = opened.current()
+        return opened
+
+    @classmethod
+    def resumed(cls, told: Transition, rule: Rule, scene: Scene | None) -> Happening:
+        """Carry a violation on that was told as open before."""
+        return cls(
+            told,
+            rule,
+            scene,
+            told_s=told.last_seen_s,
+            last_seen_s=told.last_seen_s,
+            captured_at=told.captured_at,
+            peak=told.decision,
+            modality=told.modality,
+            evidence=list(told.evidence),
+            n_hits=told.hits,
+            n_samples=told.window,
+        )
 
     @property
-    def rule(self) -> Rule:
-        """The rule it stands under."""
-        return self.policy.rule_for(self.told.label, self.told.modality, self.scene) or Rule()
+    def due_s(self) -> float:
+        """When it is over unless it is seen again, seconds of the session's timeline.
 
-    def keep(self, references: Iterable[Any]) -> None:
-        """Carry a hit's media: the first ones stay, the newest takes the last slot."""
-        for reference in references:
+        A message that does not come is all there is to see of quiet in a chat. A picture that nobody looked at says nothing: there,
+        a look must have missed it, or much more time must pass.
+        """
+        quiet_s = self.last_seen_s + self.rule.quiet_s
+        if self.modality is Modality.TEXT:
+            return quiet_s
+        unseen_s = self.last_seen_s + self.rule.quiet_s * UNSEEN_FACTOR
+        return unseen_s if self.missed_s is None else min(unseen_s, max(quiet_s, self.missed_s))
+
+    def keep(self, evidence: Sequence[Any]) -> None:
+        """Take references in; a full list gives its last place to the newest."""
+        for reference in evidence:
             if len(self.evidence) >= MAX_EVIDENCE:
                 self.evidence[-1] = reference
             else:
                 self.evidence.append(reference)
 
-    def look(self, pts_s: float, *, shows: bool) -> None:
-        """Count one sample that does, or does not, show it."""
+    def miss(self, pts_s: float) -> None:
+        """Note a look that did not see it."""
         self.n_samples += 1
-        self.missed = not shows
-        if shows:
-            self.last_seen_s = max(self.last_seen_s, pts_s)
+        if pts_s > self.last_seen_s and self.missed_s is None:
+            self.missed_s = pts_s
 
-    def is_over(self, pts_s: float) -> bool:
-        """Tell whether it has been quiet for long enough."""
-        # In a chat, no message is all there is to see of quiet; of a picture that nobody looked at it says nothing.
-        looked = self.missed or self.told.modality is Modality.TEXT
-        return pts_s - self.last_seen_s >= self.rule.quiet_s * (1.0 if looked else UNSEEN_FACTOR)
+    def see(self, context: Context) -> None:
+        """Note that it is still there, clearly or faintly; its times are those of whoever saw it last."""
+        seen = context.seen
+        self.n_samples += 1
+        self.rule, self.scene, self.modality = context.rule, context.scene, seen.modality
+        if seen.pts_s >= self.last_seen_s:
+            self.last_seen_s, self.captured_at, self.missed_s = seen.pts_s, seen.captured_at, None
 
-    def as_it_stands(self) -> Transition:
-        """Write it as it is now, whatever was told last."""
+    def fold(self, hit: Hit) -> None:
+        """Take a hit in, without telling."""
+        self.n_hits += 1
+        self.keep(hit.evidence)
+        self.told = replace(self.told, score=max(self.told.score, hit.judged.finding.score))
+
+    def update(self, pts_s: float, risen: Judged | None = None, context: Context | None = None) -> Transition:
+        """Tell how it stands, with a harsher decision where it rose."""
+        told = replace(self.current(), kind=Kind.UPDATED, seq=self.told.seq + 1)
+        if risen is not None and context is not None:
+            told = replace(
+                told,
+                decision=risen.decision,
+                severity=risen.severity,
+                action_hint=risen.action_hint,
+                rule=risen.rule,
+                modality=context.seen.modality,
+                detector=context.seen.detector,
+                model=risen.finding.model,
+                policy=context.policy.ref,
+                reason=context.policy.reason(risen, scene=context.scene, hits=told.hits, window=told.window),
+            )
+        self.told, self.told_s = told, max(self.told_s, pts_s)
+        return told
+
+    def downgrade(self) -> None:
+        """Make the opening's block a review; `peak` remembers it."""
+        self.told = replace(self.told, decision=Decision.REVIEW, action_hint=self.rule.hint(Decision.REVIEW))
+
+    def end(self, kind: Kind) -> Transition:
+        """Tell that it is over, or taken back."""
+        return replace(self.current(), kind=kind, seq=self.told.seq + 1)
+
+    def current(self) -> Transition:
+        """Write it as it stands, under the kind and number that were told last."""
         return replace(
             self.told,
             hits=self.n_hits,
             window=self.n_samples,
             last_seen_s=self.last_seen_s,
+            captured_at=self.captured_at,
             evidence=tuple(self.evidence),
         )
-
-
-@dataclass(slots=True)
-class LabelState:
-    """What is remembered of one label and sublabel of one room."""
-
-    windows: dict[str, HitWindow] = field(default_factory=dict)
-    """By detector."""
-    evidence: deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_EVIDENCE))
-    """Media of the newest hits while nothing is open."""
-    open: Happening | None = None
-    closed_s: float = float("-inf")
-    closed_decision: Decision = Decision.PASS
-    hold_s: float = 0.0
-    """How long after `closed_s` nothing milder or equal opens, seconds."""
-    seen_s: float = 0.0
-
-    def may_open(self, strongest: Hit, pts_s: float) -> bool:
-        """Tell whether the last close is long enough ago, or this is harsher than what was closed."""
-        cooled = pts_s - self.closed_s >= self.hold_s
-        return cooled or strongest.judged.decision.rank > self.closed_decision.rank
-
-    def close(self, decision: Decision, *, at_s: float, hold_s: float) -> None:
-        """Forget what was open, and hold still for a while."""
-        self.open, self.closed_s, self.closed_decision, self.hold_s = None, at_s, decision, hold_s
-        self.windows.clear()
-        self.evidence.clear()
-
-    def is_idle(self, pts_s: float) -> bool:
-        """Tell whether nothing is left that could matter: not open, cooled down, and its hits long past."""
-        return self.open is None and pts_s - self.closed_s >= self.hold_s and pts_s - self.seen_s >= IDLE_S
-
-
-def strongest_by_name(judged: Iterable[Judged]) -> dict[Name, Judged]:
-    """Keep one finding per label and sublabel: the harshest, then the surest."""
-    best: dict[Name, Judged] = {}
-    for one in judged:
-        name = Name(one.finding.label, one.finding.sublabel)
-        if name not in best or _strength(one) > _strength(best[name]):
-            best[name] = one
-    return best
-
-
-def rule_now(name: Name, judged: Judged | None, seen: Observation, policy: Policy) -> Rule:
-    """Look up the rule that judged the finding; for a sample without one, the label's rule of that modality."""
-    if judged is not None:
-        return policy.rule_of(judged.finding, scene=seen.scene) or Rule()
-    return policy.rule_for(name.label, seen.modality, seen.scene) or Rule()
-
-
-def still_shows(judged: Judged | None, rule: Rule) -> bool:
-    """Tell whether a score is high enough to keep a violation open, where on the frame the rule looks."""
-    looked_at = rule.within(judged.finding) if judged is not None else None
-    return looked_at is not None and looked_at.score >= rule.keeps_open
 
 
 def violation_id(room: RoomRef, name: Name, first_seen_s: float) -> str:
@@ -145,5 +204,7 @@ def violation_id(room: RoomRef, name: Name, first_seen_s: float) -> str:
     return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def _strength(judged: Judged) -> tuple[int, float]:
-    return (judged.decision.rank, judged.finding.score)
+def still_shows(judged: Judged, rule: Rule) -> bool:
+    """Tell whether a score too low to open is high enough to keep open, where on the frame the rule looks."""
+    looked_at = rule.within(judged.finding)
+    return looked_at is not None and looked_at.score >= rule.keeps_open

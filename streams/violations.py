@@ -13,29 +13,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from inference.errors import InvalidSample, NotFound
-from inference.policy import Policy
+from inference.policy import Policy, scene_of
 from inference.policy_book import PolicyBook
 from inference.rules import Rule
 from inference.samples import Scene
 from inference.verdicts import Decision, Judged
-from streams.happening import (
-    MAX_EVIDENCE,
-    Happening,
-    LabelState,
-    Name,
-    rule_now,
-    still_shows,
-    strongest_by_name,
-    violation_id,
-)
+from streams.happening import MAX_EVIDENCE, Context, Happening, Name, still_shows
+from streams.label_state import LabelState, Past, strongest_by_name
 from streams.quota import HourlyQuota
-from streams.temporal import Hit, HitWindow
+from streams.temporal import HIT_AGE_S, Hit, HitWindow
 from streams.transitions import Kind, Observation, RoomRef, Transition
 
 __all__ = ["Kind", "Observation", "RoomRef", "Transition", "ViolationTracker"]
@@ -43,8 +35,6 @@ __all__ = ["Kind", "Observation", "RoomRef", "Transition", "ViolationTracker"]
 MAX_KEYS_PER_ROOM = 256
 """Labels and sublabels followed in one room; overflow rule: the one quiet for longest and not open goes; where all are open, the
 new one is refused, so that nothing that was told as open is forgotten."""
-OVERTURN_HOLD_S = 600.0
-"""After a person overturned a violation, nothing milder or equal opens under its key for this long: the scene is still the same."""
 SNAPSHOT_VERSION = 1
 
 
@@ -61,7 +51,7 @@ class ViolationTracker:
     def __init__(self) -> None:
         self._rooms: dict[str, _Room] = {}
         self.n_downgraded: Counter[str] = Counter()
-        """Blocks told as reviews because their hourly quota was used up, by label."""
+        """Violations whose block was told as a review because the hourly quota was used up, by label."""
         self.n_refused = 0
         """Hits whose label was not followed because the room had `MAX_KEYS_PER_ROOM` open."""
 
@@ -82,34 +72,28 @@ class ViolationTracker:
         if key is None:
             return True
         if key.open is None:
-            return key.may_open(Hit(pts_s, judged), pts_s)
+            return not key.holds_back(judged.decision, pts_s)
         return len(key.open.evidence) < MAX_EVIDENCE or pts_s - key.open.told_s >= rule.update_every_s
 
     def observe(self, seen: Observation, policy: Policy) -> list[Transition]:
         """Take one sample's verdict; call it for every sample that was looked at, also with nothing found.
 
-        A new session id ends the room's session before: what was open is closed first.
+        A new session id ends the room's session before, and what is over by this sample's moment is closed before it counts: the
+        same observations give the same transitions however often `tick` was called in between.
 
         Args:
             seen: the sample; its findings may show several labels, one of them several times.
             policy: the room's policy at this moment.
         """
-        transitions = self._end_session_before(seen.room)
+        transitions = self._end_session_before(seen.room, seen.pts_s)
         room = self._room(seen.room)
+        transitions += _close_due(room, seen.pts_s)
         found = strongest_by_name(seen.judged)
-        for name in [*found, *(known for known in room.keys if known not in found)]:
-            judged = found.get(name)
-            key = room.keys.get(name)
-            if key is None:
-                if judged is None or judged.decision is Decision.PASS:
-                    continue
-                key = self._new_key(room, name)
-                if key is None:
-                    self.n_refused += 1
-                    continue
-            elif judged is None and seen.detector not in key.windows:
-                continue
-            transitions += self._step(room, name, key, judged, _Context(seen, policy, rule_now(name, judged, seen, policy)))
+        for name, judged in found.items():
+            transitions += self._see(room, name, judged, seen, policy)
+        for name, key in room.keys.items():
+            if name not in found:
+                key.miss(seen.detector, seen.pts_s)
         return transitions
 
     def tick(self, room_id: str, pts_s: float) -> list[Transition]:
@@ -117,9 +101,7 @@ class ViolationTracker:
         room = self._rooms.get(room_id)
         if room is None:
             return []
-        closed = [
-            self._close(key, key.open, pts_s) for key in room.keys.values() if key.open is not None and key.open.is_over(pts_s)
-        ]
+        closed = _close_due(room, pts_s)
         for name in [name for name, key in room.keys.items() if key.is_idle(pts_s)]:
             del room.keys[name]
         return closed
@@ -129,184 +111,128 @@ class ViolationTracker:
         room = self._rooms.pop(room_id, None)
         if room is None:
             return []
-        return [self._close(key, key.open, pts_s) for key in room.keys.values() if key.open is not None]
+        return [key.close(key.open, pts_s) for key in room.keys.values() if key.open is not None]
 
     def retract(self, violation_id: str) -> list[Transition]:
-        """Take an open violation back because a person overturned it; its key then holds still for `OVERTURN_HOLD_S`."""
+        """Take a violation back because a person overturned it, open or closed a moment ago; its key holds still for a while."""
         for room in self._rooms.values():
             for key in room.keys.values():
-                if key.open is not None and key.open.told.violation_id == violation_id:
-                    return [self._close(key, key.open, key.open.last_seen_s, kind=Kind.RETRACTED)]
+                if key.named(violation_id):
+                    told = key.retract()
+                    return [] if told is None else [told]
         return []
 
     def opened(self) -> list[Transition]:
         """List the last transition of every open violation; with `resume` a worker carries them on after a restart."""
-        return [key.open.as_it_stands() for room in self._rooms.values() for key in room.keys.values() if key.open is not None]
+        return [key.open.current() for room in self._rooms.values() for key in room.keys.values() if key.open is not None]
 
     def resume(self, told: Transition, policy: Policy, scene: Scene | None) -> None:
         """Take up an open violation where a worker before this one left it."""
-        room = self._room(told.room)
-        key = room.keys.setdefault(Name(told.label, told.sublabel), LabelState())
-        key.seen_s = seen_s = told.last_seen_s
-        evidence = list(told.evidence)
-        key.open = Happening(told, policy, scene, seen_s, seen_s, evidence, told.hits, told.window)
+        key = self._room(told.room).keys.setdefault(Name(told.label, told.sublabel), LabelState())
+        key.seen_s = told.last_seen_s
+        key.windows[told.detector] = HitWindow()
+        key.open = Happening.resumed(told, policy.rule_for(told.label, told.modality, scene) or Rule(), scene)
 
     def snapshot(self) -> dict[str, Any]:
-        """Write every open violation as plain data, for the worker's own disk."""
-        kept = []
-        for room in self._rooms.values():
+        """Write what must survive a restart as plain data: open violations, those that cool down, blocks within the hour."""
+        opened, past, blocks = [], [], []
+        for room_id, room in self._rooms.items():
             for key in room.keys.values():
                 if key.open is not None:
-                    kept.append({"told": msgspec.to_builtins(key.open.as_it_stands()), "scene": key.open.scene})
-        return {"version": SNAPSHOT_VERSION, "open": kept}
+                    opened.append(_SavedOpen(key.open.current(), key.open.scene, key.open.peak, key.open.downgraded))
+                elif key.past is not None:
+                    past.append(key.past)
+            if room.quota.blocks:
+                blocks.append(_SavedBlocks(room_id, room.session_id, room.quota.blocks))
+        plain: dict[str, Any] = msgspec.to_builtins(_Snapshot(SNAPSHOT_VERSION, opened, past, blocks))
+        return plain
 
     def restore(self, snapshot: Mapping[str, Any], policies: PolicyBook) -> None:
-        """Carry open violations on where a snapshot ends, under the policies of now; where one is gone, under the default.
+        """Carry on where a snapshot ends, under the policies of now; where one is gone, under the default.
 
         Raises:
             InvalidSample: it is no snapshot of this version; begin without it.
         """
-        try:
-            kept = msgspec.convert(snapshot, _Snapshot)
-        except msgspec.ValidationError as error:
-            raise InvalidSample(f"violations snapshot cannot be read: {error}; begin without it") from error
-        if kept.version != SNAPSHOT_VERSION:
-            raise InvalidSample(f"violations snapshot has version {kept.version}, not {SNAPSHOT_VERSION}; begin without it")
+        kept = _read_snapshot(snapshot)
         for one in kept.open:
             try:
                 policy = policies[one.told.policy.id]
             except NotFound:
                 policy = policies.for_room(one.told.room.biz)
             self.resume(one.told, policy, one.scene)
+            opened = self._room(one.told.room).keys[Name(one.told.label, one.told.sublabel)].open
+            assert opened is not None  # just taken up
+            opened.peak, opened.downgraded = one.peak, one.downgraded
+        for past in kept.past:
+            key = self._room(past.told.room).keys.setdefault(Name(past.told.label, past.told.sublabel), LabelState())
+            key.past = past
+        for saved in kept.blocks:
+            self._rooms.setdefault(saved.room_id, _Room(saved.session_id)).quota.blocks.update(saved.blocks)
 
     def _room(self, ref: RoomRef) -> _Room:
         return self._rooms.setdefault(ref.room_id, _Room(ref.session_id))
 
-    def _end_session_before(self, ref: RoomRef) -> list[Transition]:
+    def _end_session_before(self, ref: RoomRef, pts_s: float) -> list[Transition]:
         room = self._rooms.get(ref.room_id)
         if room is None or room.session_id == ref.session_id:
             return []
-        last_s = max((key.seen_s for key in room.keys.values()), default=0.0)
-        return self.end_session(ref.room_id, last_s)
+        return self.end_session(ref.room_id, pts_s)
 
     def _new_key(self, room: _Room, name: Name) -> LabelState | None:
         if len(room.keys) >= MAX_KEYS_PER_ROOM:
             quiet = [known for known, key in room.keys.items() if key.open is None]
             if not quiet:
+                self.n_refused += 1
                 return None
             del room.keys[min(quiet, key=lambda known: room.keys[known].seen_s)]
         return room.keys.setdefault(name, LabelState())
 
-    def _step(self, room: _Room, name: Name, key: LabelState, judged: Judged | None, context: _Context) -> list[Transition]:
-        seen, rule = context.seen, context.rule
-        hit = Hit(seen.pts_s, judged) if judged is not None and judged.decision is not Decision.PASS else None
+    def _see(self, room: _Room, name: Name, judged: Judged, seen: Observation, policy: Policy) -> list[Transition]:
+        """Take one finding in: as a hit, as a sign that an open violation lasts, or as a miss."""
+        key = room.keys.get(name)
+        if judged.decision is Decision.PASS:
+            if key is not None:
+                _see_faintly(key, judged, seen, policy)
+            return []
+        key = key or self._new_key(room, name)
+        if key is None or key.is_late(seen.pts_s):
+            return []
+        scene = scene_of(judged.finding, seen.scene)
+        context = Context(seen, policy, policy.rule_for(name.label, judged.finding.modality, scene) or Rule(), scene)
+        hit = Hit(seen.pts_s, judged, seen.evidence)
         window = key.windows.setdefault(seen.detector, HitWindow())
-        if hit is None:
-            window.miss()
-        else:
-            window.add(hit, rule)
-            key.seen_s = max(key.seen_s, seen.pts_s)
-            if key.open is None:
-                key.evidence.extend(seen.evidence)
+        window.add(hit, context.rule, keep_s=_keep_s(seen.detector, context))
+        key.seen_s = max(key.seen_s, seen.pts_s)
+        carrying = window.agreed(context.rule)
         if key.open is not None:
-            return self._go_on(room, key.open, judged, hit, context)
-        carrying = window.agreed(rule) if hit is not None else None
-        if carrying is None or not key.may_open(carrying, seen.pts_s):
+            return self._go_on(room, key.open, hit, carrying, context)
+        if carrying is None or key.holds_back(carrying.decision, seen.pts_s):
             return []
-        return [self._open(room, name, key, carrying.judged, context)]
+        key.open = Happening.begin(name, window, carrying, context)
+        if not self._affordable(room, key.open, carrying.decision, context):
+            key.open.downgrade()
+        return [key.open.told]
 
-    def _open(self, room: _Room, name: Name, key: LabelState, strongest: Judged, context: _Context) -> Transition:
-        seen, policy, rule = context.seen, context.policy, context.rule
-        window = key.windows[seen.detector]
-        hits = window.hits
-        told = Transition(
-            kind=Kind.OPENED,
-            violation_id=violation_id(seen.room, name, hits[0].pts_s),
-            seq=1,
-            room=seen.room,
-            label=name.label,
-            sublabel=name.sublabel,
-            decision=strongest.decision,
-            severity=strongest.severity,
-            action_hint=strongest.action_hint,
-            score=max(hit.judged.finding.score for hit in hits),
-            modality=seen.modality,
-            detector=seen.detector,
-            model=strongest.finding.model,
-            policy=policy.ref,
-            rule=strongest.rule,
-            hits=len(hits),
-            window=len(window.samples),
-            first_seen_s=hits[0].pts_s,
-            last_seen_s=max(hit.pts_s for hit in hits),
-            captured_at=seen.captured_at,
-            reason=policy.reason(strongest, scene=seen.scene, hits=len(hits), window=len(window.samples)),
-            evidence=tuple(key.evidence),
-        )
-        decision = self._affordable(room, told.label, told.decision, context)
-        if decision is not told.decision:
-            told = replace(told, decision=decision, action_hint=rule.hint(decision))
-        last_s, evidence = told.last_seen_s, list(key.evidence)
-        key.open = Happening(told, policy, seen.scene, seen.pts_s, last_s, evidence, told.hits, told.window)
-        key.evidence.clear()
-        return told
+    def _go_on(self, room: _Room, current: Happening, hit: Hit, carrying: Hit | None, context: Context) -> list[Transition]:
+        """Take a hit into an open violation; tell it where the decision rises, or where the last news is old enough."""
+        current.see(context)
+        current.fold(hit)
+        rises = carrying is not None and carrying.decision.rank > current.told.decision.rank
+        if carrying is not None and rises and self._affordable(room, current, carrying.decision, context):
+            return [current.update(hit.pts_s, carrying.judged, context)]
+        if hit.pts_s - current.told_s >= context.rule.update_every_s:
+            return [current.update(hit.pts_s)]
+        return []
 
-    def _go_on(
-        self, room: _Room, current: Happening, judged: Judged | None, hit: Hit | None, context: _Context
-    ) -> list[Transition]:
-        seen, rule = context.seen, context.rule
-        current.look(seen.pts_s, shows=hit is not None or still_shows(judged, rule))
-        if hit is None:
-            return []
-        judged = hit.judged
-        current.n_hits += 1
-        current.keep(seen.evidence)
-        decision = judged.decision
-        if decision.rank > current.told.decision.rank:
-            decision = self._affordable(room, current.told.label, decision, context)
-        rises = decision.rank > current.told.decision.rank
-        if not rises and seen.pts_s - current.told_s < rule.update_every_s:
-            current.told = replace(current.told, score=max(current.told.score, judged.finding.score))
-            return []
-        return [self._update(current, judged, context, rises=rises)]
-
-    def _update(self, current: Happening, judged: Judged, context: _Context, *, rises: bool) -> Transition:
-        told = replace(
-            current.as_it_stands(),
-            kind=Kind.UPDATED,
-            seq=current.told.seq + 1,
-            score=max(current.told.score, judged.finding.score),
-            captured_at=context.seen.captured_at,
-        )
-        if rises:
-            reason = context.policy.reason(judged, scene=context.seen.scene, hits=told.hits, window=told.window)
-            told = replace(
-                told,
-                decision=judged.decision,
-                severity=judged.severity,
-                action_hint=judged.action_hint,
-                rule=judged.rule,
-                modality=context.seen.modality,
-                detector=context.seen.detector,
-                model=judged.finding.model,
-                reason=reason,
-            )
-            current.policy, current.scene = context.policy, context.seen.scene
-        current.told, current.told_s = told, context.seen.pts_s
-        return told
-
-    def _affordable(self, room: _Room, label: str, decision: Decision, context: _Context) -> Decision:
-        """Count a block, or make a review of it once the label's blocks of the last hour are used up."""
+    def _affordable(self, room: _Room, current: Happening, decision: Decision, context: Context) -> bool:
+        """Count a block against the label's quota of the hour; False where it must be a review."""
+        current.peak = max(current.peak, decision, key=lambda one: one.rank)
+        label = current.told.label
         if decision is not Decision.BLOCK or room.quota.spend(label, context.rule.max_per_hour, pts_s=context.seen.pts_s):
-            return decision
-        self.n_downgraded[label] += 1
-        return Decision.REVIEW
-
-    def _close(self, key: LabelState, current: Happening, pts_s: float, *, kind: Kind = Kind.CLOSED) -> Transition:
-        told = replace(current.as_it_stands(), kind=kind, seq=current.told.seq + 1)
-        hold_s = OVERTURN_HOLD_S if kind is Kind.RETRACTED else current.rule.cool_down_s
-        key.close(told.decision, at_s=pts_s, hold_s=hold_s)
-        return told
+            return True
+        self.n_downgraded[label] += not current.downgraded
+        current.downgraded = True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,18 +241,57 @@ class _SavedOpen:
 
     told: Transition
     scene: Scene | None
+    peak: Decision
+    downgraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _SavedBlocks:
+    """The blocks of one room within the hour, as they are saved."""
+
+    room_id: str
+    session_id: str
+    blocks: dict[str, list[float]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """Every open violation, as plain data."""
+    """Everything that must survive a restart, as plain data."""
 
     version: int
     open: list[_SavedOpen]
+    past: list[Past] = field(default_factory=list)
+    blocks: list[_SavedBlocks] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    seen: Observation
-    policy: Policy
-    rule: Rule
+def _read_snapshot(snapshot: Mapping[str, Any]) -> _Snapshot:
+    try:
+        kept = msgspec.convert(snapshot, _Snapshot)
+    except msgspec.ValidationError as error:
+        raise InvalidSample(f"violations snapshot cannot be read: {error}; begin without it") from error
+    if kept.version != SNAPSHOT_VERSION:
+        raise InvalidSample(f"violations snapshot has version {kept.version}, not {SNAPSHOT_VERSION}; begin without it")
+    return kept
+
+
+def _close_due(room: _Room, pts_s: float) -> list[Transition]:
+    """Close what is over by then; a cool-down begins when it was over, not when that was noticed."""
+    return [key.close(key.open, key.open.due_s) for key in room.keys.values() if key.open is not None and pts_s >= key.open.due_s]
+
+
+def _see_faintly(key: LabelState, judged: Judged, seen: Observation, policy: Policy) -> None:
+    """Take in a finding that passes: it may keep open what is open, and is a miss otherwise."""
+    scene = scene_of(judged.finding, seen.scene)
+    rule = policy.rule_for(judged.finding.label, judged.finding.modality, scene)
+    if key.open is None or rule is None or not still_shows(judged, rule):
+        key.miss(seen.detector, seen.pts_s)
+        return
+    if (window := key.windows.get(seen.detector)) is not None:
+        window.miss()
+    key.open.see(Context(seen, policy, rule, scene))
+
+
+def _keep_s(detector: str, context: Context) -> float:
+    """How long a hit of this detector counts: longer where its cadence needs longer for the rule's window of samples."""
+    cadence = context.policy.cadence.get(detector)
+    return HIT_AGE_S if cadence is None else max(HIT_AGE_S, context.rule.window * cadence.floor_s)
