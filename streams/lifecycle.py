@@ -77,6 +77,7 @@ class RoomHealth:
         self._missing: dict[Modality, str] = {}
         self._told: dict[str, str] | None = None
         self._started = False
+        self._ended = False
         self._seq = 0
 
     @property
@@ -122,7 +123,7 @@ class RoomHealth:
         sense.n_seen += 1
         if not self._started:
             self._started = True
-            return [self._transition(HealthKind.STARTED, now_s), *self._review(now_s)]
+            return [self._transition(HealthKind.STARTED, now_s, self._blind(now_s)), *self._review(now_s)]
         return self._review(now_s)
 
     def tick(self, *, now_s: float) -> list[HealthTransition]:
@@ -131,9 +132,12 @@ class RoomHealth:
         return self._review(now_s)
 
     def end(self, *, now_s: float) -> list[HealthTransition]:
-        """End the session."""
+        """End the session; told once."""
+        if self._ended:
+            return []
+        self._ended = True
         self._count_blind(now_s)
-        return [self._transition(HealthKind.ENDED, now_s)]
+        return [self._transition(HealthKind.ENDED, now_s, self._told or {})]
 
     def take_blind(self) -> dict[tuple[Modality, str], float]:
         """Hand over the blind seconds counted since the last call, by modality and reason, for metrics."""
@@ -164,18 +168,21 @@ class RoomHealth:
         return self._missing.get(modality) or self._source_reason or sense.failure or NO_MEDIA
 
     def _review(self, now_s: float) -> list[HealthTransition]:
-        blind = {modality.value: reason for modality, reason in self.blind_now(now_s=now_s).items()}
+        blind = self._blind(now_s)
         if blind:
             if blind == self._told:
                 return []
             self._told = blind
-            return [self._transition(HealthKind.DEGRADED, now_s)]
+            return [self._transition(HealthKind.DEGRADED, now_s, blind)]
         if self._told is not None and self._started:
             self._told = None
-            return [self._transition(HealthKind.RECOVERED, now_s)]
+            return [self._transition(HealthKind.RECOVERED, now_s, {})]
         return []
 
-    def _transition(self, kind: HealthKind, now_s: float) -> HealthTransition:
+    def _blind(self, now_s: float) -> dict[str, str]:
+        return {modality.value: reason for modality, reason in self.blind_now(now_s=now_s).items()}
+
+    def _transition(self, kind: HealthKind, now_s: float, reasons: Mapping[str, str]) -> HealthTransition:
         self._seq += 1
         blind_s = {modality.value: round(sense.blind_total_s, 3) for modality, sense in self._senses.items()}
-        return HealthTransition(kind, self._seq, now_s, dict(self._told or {}), blind_s, now_s - self._began_s)
+        return HealthTransition(kind, self._seq, now_s, dict(reasons), blind_s, now_s - self._began_s)

@@ -253,7 +253,8 @@ class Worker:
         if failures and len(failures) == len(looks):
             raise failures[0]
         verdicts = [await self._judge.look(look, watch) for look in looks if look.failure is None]
-        await self._judge.health(watch, watch.health.scored(Modality.IMAGE, now_s=self._clock.now_s()))
+        if verdicts:
+            await self._judge.health(watch, watch.health.scored(Modality.IMAGE, now_s=self._clock.now_s()))
         degraded = tuple(look.detector for look in looks if look.failure is not None)
         return PushAnswer(Modality.IMAGE, Queued.ACCEPTED, pts_s, joined(verdicts) if verdicts else None, degraded)
 

@@ -114,7 +114,25 @@ def test_a_room_degraded_before_its_first_verdict_starts_and_says_what_it_still_
     room.tick(now_s=113.0)
 
     steps = room.scored(Modality.IMAGE, now_s=114.0)
-    assert kinds(steps) == [HealthKind.STARTED, HealthKind.DEGRADED]
+    assert [(step.kind, step.reasons) for step in steps] == [
+        (HealthKind.STARTED, {"audio": NO_MEDIA}),
+        (HealthKind.DEGRADED, {"audio": NO_MEDIA}),
+    ]
+
+
+def test_a_room_that_lacks_nothing_any_more_starts_and_recovers():
+    room = RoomHealth({Modality.IMAGE: 10.0}, now_s=100.0)
+    room.tick(now_s=113.0)
+
+    steps = room.scored(Modality.IMAGE, now_s=114.0)
+    assert [(step.kind, step.reasons) for step in steps] == [(HealthKind.STARTED, {}), (HealthKind.RECOVERED, {})]
+
+
+def test_the_end_is_told_once():
+    room = watched()
+
+    assert kinds(room.end(now_s=101.0)) == [HealthKind.ENDED]
+    assert room.end(now_s=102.0) == []
 
 
 def test_blind_seconds_are_counted_beyond_the_bound_by_reason_and_handed_over_once():
