@@ -17,6 +17,7 @@ from inference.cli import check
 from inference.errors import LivewardenError
 from inference.policy_cli import policy_app
 from models.cli import models_app
+from models.errors import ModelsError
 from streams.rooms_cli import rooms_app
 from streams.settings import Settings
 
@@ -119,7 +120,7 @@ def main() -> None:
     """Run the command line; what goes wrong on purpose is one line on standard error and exit code 2."""
     try:
         app()
-    except LivewardenError as error:
+    except (LivewardenError, ModelsError) as error:
         typer.echo(f"livewarden: {error}", err=True)
         sys.exit(UNREADABLE)
 

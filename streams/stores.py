@@ -56,7 +56,7 @@ class Stores:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"data_dir {settings.data_dir} cannot be written: {error.strerror}; set data_dir") from error
-        outbox = Outbox(settings.data_dir / "outbox.db", clock=clock)
+        outbox = Outbox(settings.data_dir / "outbox.db", clock=clock, metrics=metrics)
         index = ViolationIndex(settings.index_address)
         feed = IndexFeed(outbox, index, name=settings.worker_id)
         feed.start()

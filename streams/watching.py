@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from inference.metrics import Metrics
@@ -81,6 +81,8 @@ class Watch:
 
     def take_status(self, status: SourceStatus) -> None:
         """Take what the decoder says of the source, and let health know why nothing may come."""
+        if status.state is SourceState.CONNECTING and status.reason is None and self.source is not None:
+            status = replace(status, reason=self.source.reason, detail=self.source.detail)  # why it has to connect again
         self.source = status
         up = status.state is SourceState.LIVE
         self.health.source_says(None if up else (status.reason or status.state).value)
@@ -149,7 +151,7 @@ def room_view(watch: Watch, looks: dict[str, LookCounts], *, now_s: float, missi
         "blind_reason": watch.health.blind_reason,
         "policy": {"id": watch.policy.id, "version": watch.policy.version},
         "risk": round(watch.risk, 2),
-        "sampling": _sampling_view(watch),
+        "sampling": _sampling_view(watch, looks),
         "detectors": {name: _look_view(counts, watch, now_s) for name, counts in looks.items()},
         "picture": {"width": source.width, "height": source.height, "codec": source.codec} if source else None,
         "open_violations": watch.n_open,
@@ -157,10 +159,12 @@ def room_view(watch: Watch, looks: dict[str, LookCounts], *, now_s: float, missi
     }
 
 
-def _sampling_view(watch: Watch) -> dict[str, Any]:
+def _sampling_view(watch: Watch, looks: Mapping[str, LookCounts]) -> dict[str, Any]:
     source, interval_s = watch.source, watch.policy.sampling.interval_s / watch.risk
     if source is None:
-        return {"mode": "pushed" if not watch.pulled else None, "interval_s": interval_s, "effective_fps": None, "gop_s": None}
+        seen_s = max(1.0, watch.last_pts_s)
+        fps = None if watch.pulled else max((round(counts.n_looks / seen_s, 3) for counts in looks.values()), default=0.0)
+        return {"mode": "pushed" if not watch.pulled else None, "interval_s": interval_s, "effective_fps": fps, "gop_s": None}
     return {"mode": source.mode, "interval_s": interval_s, "effective_fps": source.effective_fps, "gop_s": source.gop_s}
 
 
