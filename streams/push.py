@@ -144,7 +144,8 @@ class PushSocket:
     """One WebSocket of pushes: text head, binary media, acknowledgement, one at a time.
 
     Back-pressure: the next message is not read before the last is acknowledged, so a slow worker fills the sender's own socket
-    buffer and nothing here. A bad message is answered with its problem and the socket stays open; a broken protocol closes it with 1003.
+    buffer and nothing here. A bad message is answered with its problem and the socket stays open; a broken protocol closes it
+    with 1003.
     """
 
     def __init__(self, socket: WebSocket, intake: Intake, room_id: str) -> None:

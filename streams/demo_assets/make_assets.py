@@ -2,7 +2,7 @@
 
     python streams/demo_assets/make_assets.py /usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc
 
-The pictures are shipped because a fresh machine may have no Chinese font. Text drawn with Noto Sans CJK (SIL Open Font Licence 1.1).
+The pictures are shipped because a fresh machine may have no Chinese font. Drawn with Noto Sans CJK (SIL Open Font Licence 1.1).
 """
 
 from __future__ import annotations

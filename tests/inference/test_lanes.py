@@ -571,10 +571,11 @@ def test_closing_answers_even_those_a_hung_model_holds(device: Device):
 
 
 def test_a_closed_device_ends_its_threads_and_refuses_work():
+    before = set(threading.enumerate())
     with fake_device(n_threads=2) as device:
         lane = warm_lane(device)
         ticket = lane.submit(sample(1))
-    alive = [thread.name for thread in threading.enumerate() if thread.name.startswith("device-")]
+    alive = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("device-")]
 
     assert answers([ticket]) == [2.0]
     assert alive == []
