@@ -161,10 +161,17 @@ class Policy:
         Raises:
             UnknownLabel: a finding's label is not in the taxonomy.
         """
-        findings = tuple(findings)
-        judged = [self._judge(finding, scene, findings) for finding in findings]
+        judged = self.decide_each(tuple(findings), scene=scene)
         judged.sort(key=lambda one: (-one.decision.rank, -one.finding.score, -one.severity, one.finding.label))
         return Verdict(worst(one.decision for one in judged), self.ref, tuple(judged))
+
+    def decide_each(self, findings: Sequence[Finding], *, scene: Scene | None = None) -> list[Judged]:
+        """Answer to each finding of one sample by itself, in their order.
+
+        Raises:
+            UnknownLabel: a finding's label is not in the taxonomy.
+        """
+        return [self._judge(finding, scene, findings) for finding in findings]
 
     def reason(self, judged: Judged, *, scene: Scene | None = None, hits: int = 1, window: int = 1) -> Reason:
         """Say why, in words for a person, after the template of the finding's rule."""

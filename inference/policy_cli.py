@@ -1,6 +1,6 @@
 """The commands `livewarden policy check | diff | replay`.
 
-Exit codes: 0 done, 1 the two policies differ (`diff`), 2 a file or policy that cannot work; each mistake is a line on standard error.
+Exit codes: 0 done, 1 the two policies differ (`diff`), 2 a file or policy cannot work: each mistake a line on standard error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from inference.errors import InvalidSample, LivewardenError
@@ -76,7 +77,7 @@ def _show_changes(changes: Sequence[Change], old: Policy, new: Policy) -> None:
         return
     table = Table("where", "what", f"{old.id} {old.version}", f"{new.id} {new.version}")
     for change in changes:
-        table.add_row(change.place, change.name, change.before, change.after)
+        table.add_row(*(escape(cell) for cell in (change.place, change.name, change.before, change.after)))
     console.print(table)
 
 
