@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from inference.errors import InvalidSample
-from streams.rooms import MAX_PASS_THROUGH_BYTES, Broadcast, RoomSpec
+from streams.rooms import MAX_PASS_THROUGH_BYTES, Broadcast, RoomSpec, SavedRooms
 from streams.urls import UrlPolicy
 
 URLS = UrlPolicy()
@@ -110,3 +111,22 @@ def test_the_timeline_begins_at_the_start_and_never_before():
     broadcast = Broadcast.begin(room({}), started_at=BEGAN, started_s=5.0)
 
     assert [broadcast.at_s(now_s) for now_s in (4.0, 5.0, 7.5)] == [0.0, 0.0, 2.5]
+
+
+def test_saved_rooms_go_on_where_they_were():
+    broadcast = Broadcast.begin(room({"source": SOURCE, "pass_through": {"trace": 1}}), started_at=BEGAN, started_s=5.0)
+    saved = msgspec.json.encode(SavedRooms.of([broadcast], at=BEGAN + timedelta(seconds=10)))
+
+    (kept,) = msgspec.json.decode(saved, type=SavedRooms).rooms
+    again = kept.broadcast(URLS, utc=BEGAN + timedelta(seconds=40), now_s=1040.0)
+
+    assert (again.room, again.session_id, again.started_at) == (broadcast.room, broadcast.session_id, BEGAN)
+    assert again.at_s(1041.0) == 41.0
+
+
+def test_a_saved_room_whose_source_is_not_allowed_any_more_is_refused():
+    broadcast = Broadcast.begin(room({"source": SOURCE}), started_at=BEGAN, started_s=5.0)
+    (kept,) = SavedRooms.of([broadcast], at=BEGAN).rooms
+
+    with pytest.raises(InvalidSample, match=r"live\.example\.com"):
+        kept.broadcast(UrlPolicy(allowed_hosts=("*.other.example",)), utc=BEGAN, now_s=0.0)
