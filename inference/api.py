@@ -22,6 +22,7 @@ from inference.answers import MediaAnswers, TextAnswers
 from inference.checks import CheckOrder, Checks
 from inference.clock import Clock, SystemClock
 from inference.errors import InvalidSample, SampleTooLarge
+from inference.metrics import Metrics
 from inference.pictures import MAX_PICTURE_BYTES, decode_picture
 from inference.problems import PROBLEM_TYPE, TooManyRequests, install_problem_handlers, refusal
 from inference.schemas import (
@@ -86,15 +87,22 @@ class CheckDesk:
     clock: Clock = field(default_factory=SystemClock)
     decode_sound: DecodeSound | None = None
     """Decoder of sound that is neither PCM nor WAV."""
+    metrics: Metrics | None = None
 
     @classmethod
     def over(
-        cls, checks: Checks, *, max_in_flight: int = 512, clock: Clock | None = None, decode_other: DecodeSound | None = None
+        cls,
+        checks: Checks,
+        *,
+        max_in_flight: int = 512,
+        clock: Clock | None = None,
+        decode_other: DecodeSound | None = None,
+        metrics: Metrics | None = None,
     ) -> CheckDesk:
         """Build the desk over an engine."""
         taxonomy, clock = Taxonomy.load(), clock or SystemClock()
         texts = TextAnswers(checks, clock, taxonomy=taxonomy)
-        return cls(checks, texts, MediaAnswers(taxonomy), InFlight(max_in_flight), clock, decode_other)
+        return cls(checks, texts, MediaAnswers(taxonomy), InFlight(max_in_flight), clock, decode_other, metrics)
 
     async def text(self, receive: Receive) -> bytes:
         """Answer `POST /v1/text/check`: body in, body out; raises what `refusal` translates."""
@@ -102,8 +110,16 @@ class CheckDesk:
             arrived_s = self.clock.now_s()
             request = _decode_text(await read_body(receive, MAX_TEXT_BODY))
             if len(request.text) <= INLINE_CHARS:
-                return _encode(self.texts.answer(request, arrived_s))
-            return _encode(await asyncio.to_thread(self.texts.answer, request, arrived_s))
+                answer = self.texts.answer(request, arrived_s)
+            else:
+                answer = await asyncio.to_thread(self.texts.answer, request, arrived_s)
+            self._count_text(request, answer)
+            return _encode(answer)
+
+    def _count_text(self, request: TextRequest, answer: TextAnswer) -> None:
+        if self.metrics is not None:
+            self.metrics.text_checks.labels(request.scene, answer.decision).inc()
+            self.metrics.text_check_seconds.observe(answer.elapsed_ms / 1000)
 
     async def batch(self, receive: Receive) -> bytes:
         """Answer `POST /v1/text/check/batch`, in the order of the texts."""
@@ -133,7 +149,10 @@ class CheckDesk:
             return _encode(self.media.answer(checked, request_id=asked.request_id, elapsed_s=self.clock.now_s() - arrived_s))
 
     def _batch(self, requests: list[TextRequest], arrived_s: float) -> TextBatchAnswer:
-        return TextBatchAnswer([self.texts.answer(request, arrived_s) for request in requests])
+        answers = [self.texts.answer(request, arrived_s) for request in requests]
+        for request, answer in zip(requests, answers, strict=True):
+            self._count_text(request, answer)
+        return TextBatchAnswer(answers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ wrong kind stops the start with the key, the value and the fix. `streams/setting
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,14 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from inference.errors import ConfigError
+from models.store import default_root
 
 DEFAULT_LICENCES = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause")
 """Licences a model may have without anybody being asked."""
-
-
-def default_models_dir() -> Path:
-    """Where pulled and published models lie when nothing is set: the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livewarden" / "models"
 
 
 _FILE: ContextVar[Path | None] = ContextVar("settings file", default=None)
@@ -54,12 +49,12 @@ class DeviceSettings(Section):
 class ModelSettings(Section):
     """Where models come from and which licences this deployment accepts."""
 
-    dir: Path = Field(default_factory=default_models_dir)
+    dir: Path = Field(default_factory=default_root)
     """The model store."""
     mirror: Path | None = None
     """Folder that every zoo entry is taken from instead of the package index."""
     accept_licences: tuple[str, ...] = DEFAULT_LICENCES
-    """SPDX names of the licences a pulled model may have; the porn detector's is AGPL-3.0 and is not among the defaults."""
+    """SPDX names of the licences a pulled model may have; the porn detector's is AGPL-3.0-only, not among the defaults."""
     ocr_side_px: int = Field(640, ge=160, le=2560, multiple_of=32)
     """Longest side a frame is read at; 640 costs about 147 ms of one core, 960 about 283 ms."""
 

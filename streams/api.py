@@ -49,7 +49,9 @@ def create_app(settings: Settings, behind: Behind) -> ASGIApp:
         ConfigError: no API key is set and the address is not a loopback one.
     """
     keys = ApiKeys((key.get_secret_value() for key in settings.api.keys), host=settings.api.host)
-    checks = CheckDesk.over(behind.engine, max_in_flight=settings.api.max_in_flight, clock=behind.engine.clock)
+    checks = CheckDesk.over(
+        behind.engine, max_in_flight=settings.api.max_in_flight, clock=behind.engine.clock, metrics=behind.engine.metrics
+    )
     app = FastAPI(title="Livewarden", version=product_version(), description="Real-time content moderation for live platforms.")
     install_checks(app, checks)
     app.include_router(room_routes(behind.desk, Intake(behind.desk), settings.url_policy))

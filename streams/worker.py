@@ -18,7 +18,7 @@ import msgspec
 from inference.answers import TextAnswers
 from inference.clock import Clock
 from inference.engine import Engine
-from inference.errors import InvalidSample, LivewardenError, NotFound, Overloaded
+from inference.errors import ConfigError, InvalidSample, LivewardenError, NotFound, Overloaded
 from inference.policy import Policy
 from inference.samples import SAMPLE_RATE_HZ, AudioClip, FrameSample, Modality, RgbPicture, Scene
 from inference.schemas import TextAnswer, TextRequest
@@ -29,6 +29,7 @@ from streams.lifecycle import RoomHealth
 from streams.looks import Look, LookScheduler, Sample, drop_reason, max_age_s, modality_of
 from streams.messages import ReadMode
 from streams.orders import WatchOrder
+from streams.reloading import FileWatch
 from streams.rooms import Broadcast, RoomSpec, SavedRooms
 from streams.settings import Settings
 from streams.status import SourceStatus
@@ -42,6 +43,8 @@ TICK_S = 0.5
 """How often health, open violations and risk are brought up to date, seconds."""
 SAVE_S = 10.0
 """How often the rooms are saved although none changed: a restart knows from it how long it was away."""
+RELOAD_S = 2.0
+"""How often policy files and word lists are asked whether they changed, seconds."""
 SWEEP_S = 600.0
 """How often the retention of evidence is applied, seconds."""
 REOPEN_S = 60.0
@@ -69,6 +72,8 @@ class Worker:
         self._looks = LookScheduler(engine.detectors, self._report, capacity=capacity, clock=clock, metrics=engine.metrics)
         self._texts = TextAnswers(engine, clock, taxonomy=Taxonomy.load())
         self._pool = DecoderPool.from_settings(self, settings, clock=clock, metrics=engine.metrics)
+        self._policy_files = FileWatch(settings.policies)
+        self._list_files = FileWatch((*settings.text.lists, *settings.text.allow))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -267,12 +272,15 @@ class Worker:
             watch.reopen_at_s = self._clock.now_s() + REOPEN_S
 
     async def _tick_forever(self) -> None:
-        swept_s = saved_s = self._clock.now_s()
+        swept_s = saved_s = reloaded_s = self._clock.now_s()
         while True:
             began_s = self._clock.now_s()
             for watch in list(self._watches.values()):
                 await self._tick(watch, began_s)
             self._show(began_s)
+            if began_s - reloaded_s > RELOAD_S:
+                reloaded_s = began_s
+                await self._reload()
             if began_s - saved_s > SAVE_S:
                 saved_s = began_s
                 await self._save()
@@ -281,6 +289,22 @@ class Worker:
                 self._spawn(asyncio.to_thread(self._stores.sweep, clock=self._clock), "sweep")
             await asyncio.sleep(TICK_S)
             self._engine.metrics.worker_lag.set(max(0.0, self._clock.now_s() - began_s - TICK_S))
+
+    async def _reload(self) -> None:
+        """Follow policies and word lists that changed on disk; bad ones leave the old in force and are logged and counted."""
+        if self._policy_files.changed():
+            report = await asyncio.to_thread(self._engine.policies.reload)
+            if report.problem is not None:
+                self._engine.metrics.policy_reload_failed.inc()
+                log.error("policies were not reloaded, the old ones hold: %s", report.problem)
+            for watch in self._watches.values() if report.problem is None else ():
+                with contextlib.suppress(InvalidSample):  # a named policy that is gone: the room keeps the one it has
+                    self._adopt(watch, self._policy_of(watch.room))
+        if self._list_files.changed():
+            try:
+                await asyncio.to_thread(self._engine.text.reload, self._settings.text.lists, self._settings.text.allow)
+            except ConfigError as error:
+                log.error("word lists were not reloaded, the old ones hold: %s", error)
 
     async def _tick(self, watch: Watch, now_s: float) -> None:
         await self._judge.health(watch, watch.health.tick(now_s=now_s))
