@@ -89,5 +89,6 @@ def _bad_body(error: Exception) -> Refusal:
     else:
         found = _PLACE.fullmatch(str(error))
         message, place = (found["msg"], found["loc"] or "$") if found else (str(error), "$")
-    message = message[:1].lower() + message[1:]
+    if not message[1:2].isupper():  # `JSON is malformed` keeps its capitals
+        message = message[:1].lower() + message[1:]
     return refuse(422, "invalid request", f"{place}: {message}", [ProblemDetail(place, message)])
