@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import select
 import socket
 import ssl
 from email.message import Message
@@ -20,6 +21,8 @@ from streams.waiting import Waiting
 
 MAX_REDIRECTS = 5
 MAX_HEADER_BYTES = 64 * 1024
+_READ_AHEAD_BYTES = 32 * 1024
+"""Smaller reads (headers, chunk sizes) take this much off the socket at once."""
 _SAFE = "%/:=&?~#+!$,;'@()*[]"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REASONS = {
@@ -160,6 +163,10 @@ class _Wire:
     def __init__(self, sock: socket.socket, waiting: Waiting) -> None:
         self._sock, self._waiting = sock, waiting
         self._buffer = b""
+        self._is_drained = False
+        """Whether the last read took all there was, so that a nap may come before the next."""
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
     @property
     def has_buffered(self) -> bool:
@@ -168,7 +175,9 @@ class _Wire:
     def receive(self, n_bytes: int) -> bytes:
         """Return 1 to n bytes, none at the end of the connection."""
         if not self._buffer:
-            return self._receive(max(n_bytes, 1))
+            if n_bytes >= _READ_AHEAD_BYTES:
+                return self._receive(n_bytes)
+            self._buffer = self._receive(_READ_AHEAD_BYTES)
         taken, self._buffer = self._buffer[:n_bytes], self._buffer[n_bytes:]
         return taken
 
@@ -191,17 +200,22 @@ class _Wire:
         return taken
 
     def _receive(self, n_bytes: int) -> bytes:
+        self._waiting.check()
+        if self._is_drained:
+            self._waiting.rest()
         while True:
-            if not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
-                self._waiting.until_readable(self._sock.fileno())
             try:
-                return self._sock.recv(n_bytes)
+                got = self._sock.recv(n_bytes)
             except (BlockingIOError, ssl.SSLWantReadError):
-                continue
+                self._waiting.until_readable(self._poll)
             except ssl.SSLError as error:
                 raise SourceUnavailable(SourceReason.TLS, f"tls: {getattr(error, 'reason', None)}") from None
             except OSError as error:
                 raise SourceUnavailable(SourceReason.UNREACHABLE, f"connection lost: {error.strerror}") from None
+            else:
+                # a tls record is shorter than what was asked for while others wait behind it
+                self._is_drained = len(got) < n_bytes and not isinstance(self._sock, ssl.SSLSocket)
+                return got
 
     def close(self) -> None:
         self._sock.close()

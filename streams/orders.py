@@ -37,5 +37,5 @@ class MediaSink(Protocol):
         ...
 
     def on_status(self, status: SourceStatus) -> None:
-        """Take notice of how a room's source stands; at once on a change, else about once a second."""
+        """Take notice of how a room's source stands; at once on a change, else every two seconds."""
         ...

@@ -27,7 +27,7 @@ from streams.waiting import Waiting, nap_for
 
 log = logging.getLogger(__name__)
 
-FIGURES_EVERY_S = 1.0
+FIGURES_EVERY_S = 2.0
 CORRUPT_WINDOW = 100
 """After this many packets the share of broken ones is looked at."""
 CORRUPT_SHARE = 0.5
@@ -40,7 +40,9 @@ class Seat:
     def __init__(self, watch: Watch, settings: ChildSettings, slab: Slab, outlet: Outlet, count_rooms: Any) -> None:
         self.watch, self.settings, self.slab, self.outlet = watch, settings, slab, outlet
         self.stopping = threading.Event()
-        self.waiting = Waiting(self.stopping, nap_s=lambda: nap_for(count_rooms()), mark_idle=self._mark_idle)
+        self.waiting = Waiting(
+            self.stopping, nap_s=lambda: 0.0 if watch.mode is ReadMode.FILE else nap_for(count_rooms()), mark_idle=self._mark_idle
+        )
         self._index = watch.seat
 
     @property

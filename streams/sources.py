@@ -175,7 +175,7 @@ class Source:
                 raise self._failure() or SourceEnded(f"{self.url} ended")
             yield packet
             if native and time.monotonic() - asked_s > BLOCKED_S:
-                waiting.nap()
+                waiting.rest()
 
     @property
     def duration_s(self) -> float | None:

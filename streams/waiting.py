@@ -56,29 +56,24 @@ class Waiting:
         if time.monotonic() > self.deadline_s:
             raise SourceUnavailable(SourceReason.TIMEOUT, "nothing usable came in time")
 
-    def until_readable(self, fd: int) -> None:
-        """Wait until the socket has bytes; nap first when it has none, so that a burst is read at once.
+    def until_readable(self, poll: select.poll) -> None:
+        """Wait until the socket has bytes; nap first, so that a burst is read at once.
 
         Raises:
             SourceUnavailable: TIMEOUT past the deadline, ENDED when told to stop.
         """
-        self.check()
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        if poll.poll(0):
-            return
+        self.rest()
         self.mark_idle(True)
         try:
-            nap_s = self.nap_s()
-            if nap_s:
-                self.stopping.wait(nap_s)
             while not poll.poll(SLICE_S * 1000):
                 self.check()
         finally:
             self.mark_idle(False)
 
-    def nap(self) -> None:
-        """Sleep one nap, for readers that wait inside FFmpeg and found nothing there."""
+    def rest(self) -> None:
+        """Sleep one nap, where nothing was left to read; naps are short, so being told to stop waits for their end."""
         nap_s = self.nap_s()
         if nap_s:
-            self.stopping.wait(nap_s)
+            self.mark_idle(True)
+            time.sleep(nap_s)
+            self.mark_idle(False)
