@@ -125,6 +125,7 @@ class RoomReader(threading.Thread):
 
     def _after(self, reason: SourceReason, detail: str) -> bool:
         """Decide what follows a source that ended or failed."""
+        self._seat.slab.set_activity(self._watch.seat, Activity.IDLE)  # a long pause must not read as a hung open
         if self._seat.stopping.is_set():
             return False
         if self._watch.mode is ReadMode.FILE:
