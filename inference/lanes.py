@@ -371,8 +371,6 @@ def _stack(rows: Sequence[NDArray[Any]], n_rows: int) -> NDArray[Any]:
     """Put samples into one array of `n_rows`, repeating the last one; a lone sample is not copied."""
     if n_rows == 1:
         return rows[0][np.newaxis]
-    stacked = np.empty((n_rows, *rows[0].shape), rows[0].dtype)
-    for at, row in enumerate(rows):
-        stacked[at] = row
-    stacked[len(rows) :] = rows[-1]
-    return stacked
+    # One copy by `join`, because every array assignment drops the interpreter's lock and has to queue for it again.
+    parts = [np.ascontiguousarray(row).data for row in (*rows, *[rows[-1]] * (n_rows - len(rows)))]
+    return np.frombuffer(b"".join(parts), rows[0].dtype).reshape(n_rows, *rows[0].shape)

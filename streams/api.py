@@ -7,17 +7,17 @@ Composition only; what each route does is in `inference/api.py`, `streams/api_ro
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api import CheckDesk, TextFront, install_checks
 from inference.auth import ApiKeys, KeyDoor
 from inference.engine import Engine
+from inference.metrics import Metrics
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 from streams.api_rooms import room_routes
@@ -58,7 +58,7 @@ def create_app(settings: Settings, behind: Behind) -> ASGIApp:
     app.include_router(violation_routes(behind.index, behind.evidence, behind.desk))
     app.include_router(console_routes(Taxonomy.load()))
     _add_health(app, settings, behind)
-    app.middleware("http")(_measured(behind))
+    app.add_middleware(_Measured, metrics=behind.engine.metrics)
     return KeyDoor(TextFront(app, checks), keys)
 
 
@@ -102,16 +102,25 @@ def _add_health(app: FastAPI, settings: Settings, behind: Behind) -> None:
         return Response(behind.engine.metrics.exposition(), media_type=EXPOSITION)
 
 
-def _measured(behind: Behind) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    """Count and time requests by route, never by path: room ids would be labels without end."""
-    metrics = behind.engine.metrics
+class _Measured:
+    """ASGI layer that counts and times requests by route, never by path: room ids would be labels without end."""
 
-    async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a call on; an HTTP call is counted when its answer begins."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         began_s = time.monotonic()
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        metrics.http_requests.labels(route, request.method, str(response.status_code)).inc()
-        metrics.http_seconds.labels(route).observe(time.monotonic() - began_s)
-        return response
 
-    return measure
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "unknown")
+                self._metrics.http_requests.labels(route, scope["method"], str(message["status"])).inc()
+                self._metrics.http_seconds.labels(route).observe(time.monotonic() - began_s)
+            await send(message)
+
+        await self._app(scope, receive, counted)
