@@ -187,7 +187,8 @@ class LookScheduler:
                 repeated.append(look)
                 continue
             expires_s = sample.captured_s + max_age_s(sample, policy)
-            if post.box.put(sample.room_id, _Offered(sample, now_s, expires_s, signature), expires_s=expires_s):
+            offered = _Offered(sample, now_s, expires_s, signature)
+            if post.box.put(sample.room_id, offered, expires_s=expires_s, now_s=now_s):
                 self._metrics.drop(post.detector.modality, "superseded")
             n_waiting += 1
             post.wake.set()

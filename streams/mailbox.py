@@ -55,6 +55,8 @@ class _Room(Generic[SampleT]):
     added_s: float
     sample: SampleT | None = None
     expires_s: float = 0.0
+    put_s: float | None = None
+    asked_s: float | None = None
     last_taken_s: float | None = None
     n_taken: int = 0
     n_superseded: int = 0
@@ -120,12 +122,13 @@ class Mailbox(Generic[SampleT]):
         room = self._rooms.get(room_id)
         if room is None:
             return False
-        if room.last_taken_s is None:
+        if room.asked_s is None:
             return True
-        return now_s - room.last_taken_s >= room.every_s / room.risk * (1 - _EARLY_SHARE)
+        # From sample to sample: counted from its turn, one that had to wait would cost the room the next.
+        return now_s - room.asked_s >= room.every_s / room.risk * (1 - _EARLY_SHARE)
 
-    def put(self, room_id: str, sample: SampleT, *, expires_s: float) -> bool:
-        """Lay a sample in the room's slot.
+    def put(self, room_id: str, sample: SampleT, *, expires_s: float, now_s: float | None = None) -> bool:
+        """Lay a sample in the room's slot; the cadence counts from `now_s`, or from its turn where that is not given.
 
         Returns:
             True where an older sample that still waited was superseded.
@@ -135,7 +138,7 @@ class Mailbox(Generic[SampleT]):
             return False
         superseded = room.sample is not None
         room.n_superseded += superseded
-        room.sample, room.expires_s = sample, expires_s
+        room.sample, room.expires_s, room.put_s = sample, expires_s, now_s
         self._waiting[room_id] = None
         return superseded
 
@@ -143,7 +146,7 @@ class Mailbox(Generic[SampleT]):
         """Count the room as looked at without a turn: its picture is the one that was looked at before."""
         room = self._rooms.get(room_id)
         if room is not None:
-            room.last_taken_s = now_s
+            room.last_taken_s = room.asked_s = now_s
 
     def expire(self, *, now_s: float) -> list[SampleT]:
         """Drop what could not be answered in time any more.
@@ -179,6 +182,7 @@ class Mailbox(Generic[SampleT]):
         waited_s = room.waited_s(now_s)
         sample = self._taken_out(room, room_id)
         room.last_taken_s = now_s
+        room.asked_s = now_s if room.put_s is None else room.put_s
         room.n_taken += 1
         return Turn(room_id, sample, waited_s)
 

@@ -128,3 +128,12 @@ def test_room_that_is_being_looked_at_keeps_its_sample_for_later():
 
     assert [turn.room_id for turn in box.take(5, now_s=1.0, busy={"a"})] == ["b"]
     assert [turn.sample for turn in box.take(5, now_s=2.0)] == ["x"]
+
+
+def test_cadence_counts_from_sample_to_sample_and_a_wait_for_a_turn_costs_nothing() -> None:
+    box: Mailbox[str] = Mailbox("porn")
+    box.add_room("a", every_s=2.0, floor_s=10.0, now_s=0.0)
+    box.put("a", "first", expires_s=9.0, now_s=10.0)
+    box.take(1, now_s=10.9)
+    assert not box.due("a", now_s=11.6)
+    assert box.due("a", now_s=12.0)
