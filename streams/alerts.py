@@ -209,6 +209,8 @@ class RoomAlert:
     """Seconds of this session so far."""
     worker: str = ""
     """Which worker says so."""
+    worker_url: str | None = None
+    """Where that worker takes pushed media and danmaku of the room, where it says so."""
     pass_through: Mapping[str, Any] = field(default_factory=dict)
     schema_version: str = SCHEMA_VERSION
 

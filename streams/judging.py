@@ -131,7 +131,11 @@ class Judge:
         if not changes:
             return
         moment = Moment(self._clock.utc(), watch.at_s(self._clock.now_s()))
-        events = [encode(room_alert(change, room_ref(watch), moment, worker=self._stores.settings.worker_id)) for change in changes]
+        own = self._stores.settings
+        events = [
+            encode(room_alert(change, room_ref(watch), moment, worker=own.worker_id, worker_url=own.advertise_url))
+            for change in changes
+        ]
         await asyncio.wrap_future(self._stores.outbox.put(events))
 
     async def overturn(self, violation_id: str) -> None:

@@ -6,6 +6,7 @@ client is not trusted to keep anything: the outbox holds every alert until the b
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -144,6 +145,57 @@ def ensure_topics(settings: KafkaSettings, topics: Sequence[Topic] = tuple(Topic
         raise SinkUnavailable(f"kafka topics could not be made: {_said(exc)}") from exc
 
 
+def _open_producer(settings: KafkaSettings) -> Any:
+    delivery_ms = int(settings.row_deadline_s * 1000 * 0.8)
+    try:
+        return open_client(
+            KafkaProducer,
+            **client_options(settings),
+            acks="all",
+            enable_idempotence=False,
+            linger_ms=0,
+            max_block_ms=MAX_BLOCK_MS,
+            delivery_timeout_ms=delivery_ms,
+            request_timeout_ms=max(1, delivery_ms // 2),
+            reconnect_backoff_max_ms=1000,
+            max_request_size=2 * MAX_MESSAGE_BYTES,
+            allow_auto_create_topics=False,
+        )
+    except (kafka_errors.KafkaError, OSError) as exc:
+        raise SinkUnavailable(f"kafka at {', '.join(settings.bootstrap_servers)}: {_said(exc)}") from exc
+
+
+class KafkaWriter:
+    """Writes single messages that somebody waits for: rooms and reviews. Blocks, and is used by one thread at a time."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: Any = None
+
+    def put(self, topic: Topic, key: str, value: bytes | None) -> None:
+        """Write one message; the broker has it when this returns. None is a tombstone.
+
+        Raises:
+            SinkUnavailable: the broker did not take it, or did not say so in time.
+        """
+        try:
+            if self._producer is None:
+                if self._settings.create_topics:
+                    ensure_topics(self._settings, (topic,))
+                self._producer = _open_producer(self._settings)
+            self._producer.send(topic, key=key.encode(), value=value).get(timeout=self._settings.row_deadline_s)
+        except (kafka_errors.KafkaError, OSError) as exc:
+            self.close()
+            raise SinkUnavailable(f"kafka did not take {topic} {key}: {_said(exc)}") from exc
+
+    def close(self) -> None:
+        """Close the producer; the next message opens another."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(kafka_errors.KafkaError, OSError):
+                producer.close(timeout=1.0)
+
+
 class KafkaSink:
     """One producer. `acks=all`, nothing lingers, and it is thrown away after the first failure.
 
@@ -153,25 +205,9 @@ class KafkaSink:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        delivery_ms = int(settings.row_deadline_s * 1000 * 0.8)
         if settings.create_topics:
             ensure_topics(settings)
-        try:
-            self._producer = open_client(
-                KafkaProducer,
-                **client_options(settings),
-                acks="all",
-                enable_idempotence=False,
-                linger_ms=0,
-                max_block_ms=MAX_BLOCK_MS,
-                delivery_timeout_ms=delivery_ms,
-                request_timeout_ms=max(1, delivery_ms // 2),
-                reconnect_backoff_max_ms=1000,
-                max_request_size=2 * MAX_MESSAGE_BYTES,
-                allow_auto_create_topics=False,
-            )
-        except (kafka_errors.KafkaError, OSError) as exc:
-            raise SinkUnavailable(f"kafka at {', '.join(settings.bootstrap_servers)}: {_said(exc)}") from exc
+        self._producer = _open_producer(settings)
 
     def send(self, event: CloudEvent, answer: Answer) -> None:
         """Hand one event to the producer.

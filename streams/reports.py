@@ -78,8 +78,10 @@ class Moment:
     """Session timeline, seconds."""
 
 
-def room_alert(transition: HealthTransition, room: RoomRef, moment: Moment, *, worker: str) -> RoomAlert:
-    """Tell one change in the watching of a room."""
+def room_alert(
+    transition: HealthTransition, room: RoomRef, moment: Moment, *, worker: str, worker_url: str | None = None
+) -> RoomAlert:
+    """Tell one change in the watching of a room, and where its worker takes media."""
     return RoomAlert(
         kind=RoomKind(transition.kind),
         seq=transition.seq,
@@ -92,6 +94,7 @@ def room_alert(transition: HealthTransition, room: RoomRef, moment: Moment, *, w
         blind_s={modality: round(seconds, 3) for modality, seconds in transition.blind_s.items()},
         watched_s=round(transition.watched_s, 3),
         worker=worker,
+        worker_url=worker_url,
         pass_through=room.pass_through,
     )
 

@@ -32,6 +32,7 @@ from inference.clock import SystemClock
 from inference.engine import Engine
 from inference.errors import ConfigError, LivewardenError
 from streams.api import Behind, create_app
+from streams.linking import clustered, fed_by_kafka
 from streams.settings import Settings
 from streams.stores import Stores
 from streams.worker import Worker
@@ -150,27 +151,48 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
         NotReady: the device is not there, a model does not fit, or another worker has the data folder.
     """
     clock = SystemClock()
+    if role is not Role.UP and not settings.kafka.bootstrap_servers:
+        raise ConfigError(f"livewarden {role} shares rooms through Kafka; set kafka.bootstrap_servers, or run `livewarden up`")
     listener = _listen(settings)
     engine = await asyncio.to_thread(Engine.start, settings, clock=clock)
     stores = Stores.open(settings, clock=clock, metrics=engine.metrics)
-    worker = Worker(engine, stores, settings, clock=clock)
-    behind = Behind(engine, worker, stores.index, stores.evidence)
+    try:
+        desk = clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role)
+        async with desk as behind, _answering(settings, behind, listener) as url:
+            yield Running(url, behind)
+    finally:
+        await asyncio.to_thread(stores.close)
+        await asyncio.to_thread(engine.close)
+
+
+@asynccontextmanager
+async def watching(engine: Engine, stores: Stores, settings: Settings, role: Role) -> AsyncIterator[Behind]:
+    """Watch rooms in this process: those put up over its API, and with a broker those that Kafka gives it."""
+    worker = Worker(engine, stores, settings, clock=engine.clock)
+    task = asyncio.create_task(worker.run(), name="worker")
+    try:
+        fed = fed_by_kafka(worker, engine, stores, settings, hands_over=role is Role.WORKER)
+        async with fed if settings.kafka.bootstrap_servers else contextlib.nullcontext():
+            yield Behind(engine, worker, stores.index, stores.evidence)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _answering(settings: Settings, behind: Behind, listener: socket.socket) -> AsyncIterator[str]:
+    """Answer HTTP for the time of the context; yields the address."""
     server = uvicorn.Server(
         uvicorn.Config(create_app(settings, behind), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="off")
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # signals are this module's
-    watching = asyncio.create_task(worker.run(), name="worker")
     serving = asyncio.create_task(_serve_on(server, listener), name="http")
     try:
         host, port = listener.getsockname()[:2]
-        yield Running(f"http://{host}:{port}", behind)
+        yield f"http://{host}:{port}"
     finally:
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await asyncio.to_thread(stores.close)
-        await asyncio.to_thread(engine.close)
 
 
 async def _serve_on(server: uvicorn.Server, listener: socket.socket) -> None:

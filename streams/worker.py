@@ -76,6 +76,8 @@ class Worker:
         self._list_files = FileWatch((*settings.text.lists, *settings.text.allow))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self.resumed = asyncio.Event()
+        """Set once the rooms of the worker before this one are watched again: from then on others may be put up."""
 
     # Life
 
@@ -90,6 +92,7 @@ class Worker:
                 tasks.create_task(self._looks.run(), name="looks")
                 tasks.create_task(self._tick_forever(), name="tick")
                 await self._resume()
+                self.resumed.set()
         finally:
             self._tasks = None
             await asyncio.to_thread(self._pool.close)
