@@ -191,6 +191,8 @@ class Outbox:
     def _submit(self, command: _Command) -> Future[int]:
         if self._closing:
             raise NotReady("outbox is closing")
+        # It will be written whatever becomes of who waits: a cancelled task must not cancel it, nor trip up the writer.
+        command.done.set_running_or_notify_cancel()
         self._commands.append(command)
         self._n_waiting += command.n_counted
         self._bytes_waiting += command.n_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import subprocess
@@ -98,6 +99,19 @@ def test_commit_is_durable_before_the_future_resolves(outbox: Outbox, path: Path
         assert other.execute("SELECT name FROM snapshots ORDER BY name").fetchall() == [("open",), ("outbox-identity",)]
     finally:
         other.close()
+
+
+def test_task_that_stops_waiting_neither_undoes_the_commit_nor_harms_the_next(outbox: Outbox) -> None:
+    async def give_up_at_once(name: str) -> None:
+        waiting = asyncio.ensure_future(asyncio.wrap_future(outbox.put([event(name)])))
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    for n in range(20):
+        asyncio.run(give_up_at_once(f"e{n}"))
+
+    assert outbox.put([event("last")]).result(5) == 1
+    assert set(ids(outbox)) == {*(f"e{n}" for n in range(20)), "last"}
 
 
 def test_everything_is_there_after_reopening(path: Path) -> None:
