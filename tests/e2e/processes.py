@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -184,33 +185,44 @@ def running(folder: Path, models: Path, **sections: dict[str, Any]) -> Iterator[
         up.close()
 
 
-@dataclass(frozen=True, slots=True)
 class Platform:
-    """A live platform on loopback."""
+    """A live platform on loopback, in a process of its own; its streams are encoded while others get ready."""
 
-    port: int
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._on_air = {"garbage"}
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """Where it answers."""
+        while not self._port:
+            self._listen()
+        return self._port
 
     def url(self, name: str) -> str:
-        """Address of a stream, e.g. `clean.flv`."""
+        """Address of a stream, e.g. `clean.flv`, once it is on air."""
+        while name.partition(".")[0] not in self._on_air:
+            self._listen()
         return f"http://127.0.0.1:{self.port}/live/{name}"
+
+    def _listen(self) -> None:
+        assert self._pipe.poll(90), f"nothing heard from the platform; on air: {self._on_air}"
+        message = self._pipe.recv()
+        self._port = message.get("port", self._port)
+        self._on_air.add(message.get("on_air", "garbage"))
 
 
 @contextmanager
 def broadcasting() -> Iterator[Platform]:
-    """Have the demo's platform on air, in a process of its own."""
+    """Have the demo's platform for the time of the context."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=demo_broadcast.serve, args=(theirs,), name="broadcast")
     process.start()
     theirs.close()
     try:
-        port, missing = 0, {show.name for show in demo_broadcast.shows()}
-        while missing:
-            assert ours.poll(90), f"not on air: {missing}"
-            message = ours.recv()
-            port = message.get("port", port)
-            missing.discard(message.get("on_air", ""))
-        yield Platform(port)
+        yield Platform(ours)
     finally:
         ours.close()
         process.join(10)

@@ -24,7 +24,7 @@ DISGUISED = "加薇❤❤abc123"
 
 
 @pytest.fixture(scope="module")
-def rooms(up, platform):
+def rooms(platform, up):
     """Six rooms put up at once, one of them pushed."""
     up.watch("clean", platform.url("clean.flv"))
     up.watch("advert", platform.url("advert.flv"), anchor_uid="a77", pass_through={"ticket": 8})
