@@ -8,8 +8,8 @@ bare loop runs the model alone at its best batch size, with nobody to answer. Tw
 batches up to 16, which sleeps as a GPU would (one at a time), and the NudeNet detector of the model store on the CPU, one model
 thread per core for everyone. Goal: ahead of both servers in throughput and in p99.
 
-One configuration of each peer, not tuned further: mosec decodes in workers of their own in front of the model's, bodies raw; LitServe
-takes its own JSON with the picture in base64. Load comes from `wrk`.
+One configuration of each peer, not tuned further: mosec decodes in workers of their own in front of the model's, bodies raw;
+LitServe takes its own JSON with the picture in base64. Load comes from `wrk`.
 """
 
 from __future__ import annotations
