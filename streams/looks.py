@@ -84,9 +84,8 @@ class Offer:
 class _Post:
     """One detector's mailbox and the looks it has under way."""
 
-    def __init__(self, detector: Detector, capacity: int) -> None:
+    def __init__(self, detector: Detector) -> None:
         self.detector = detector
-        self.capacity = capacity
         self.box: Mailbox[_Offered] = Mailbox(detector.name)
         self.busy: set[str] = set()
         self.wake = asyncio.Event()
@@ -123,14 +122,16 @@ class LookScheduler:
         Args:
             detectors: by name.
             report: awaited once for every look, failed or not; a room's looks by one detector are reported in order.
-            capacity: looks of one detector under way at once; more than the device can run only makes answers older.
+            capacity: looks of all detectors together under way at once; more than the device can run only makes answers older.
             clock: monotonic time.
             metrics: where drops and looks are counted.
         """
-        self._posts = {name: _Post(detector, capacity) for name, detector in detectors.items()}
+        self._posts = {name: _Post(detector) for name, detector in detectors.items()}
         self._report = report
         self._clock = clock
         self._metrics = metrics
+        self._capacity = capacity
+        self._n_looking = 0
         self._policies: dict[str, Policy] = {}
         self._seen_s: deque[float] = deque(maxlen=MAX_RATE_LOOKS)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -225,9 +226,12 @@ class LookScheduler:
             for offered in post.box.expire(now_s=now_s):
                 self._metrics.drop(post.detector.modality, "expired")
                 self._start(self._tell(self._expired(post, offered)))
-            for turn in post.box.take(post.capacity - len(post.busy), now_s=now_s, busy=post.busy):
+            for turn in post.box.take(self._capacity - self._n_looking, now_s=now_s, busy=post.busy):
+                self._n_looking += 1
                 post.busy.add(turn.room_id)
                 self._start(self._look(post, turn))
+            if self._n_looking < self._capacity:
+                self._wake_most_urgent()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -243,7 +247,16 @@ class LookScheduler:
             log.exception("look failed", extra={"room_id": turn.room_id, "detector": post.detector.name})
         finally:
             post.busy.discard(turn.room_id)
-            post.wake.set()
+            self._n_looking -= 1
+            self._wake_most_urgent()
+
+    def _wake_most_urgent(self) -> None:
+        """Give the place that a look left to whichever detector needs it most; they share the cores by need, not by turns."""
+        now_s = self._clock.now_s()
+        heads = {post: post.box.head(now_s=now_s, busy=post.busy) for post in self._posts.values()}
+        waiting = {post: head for post, head in heads.items() if head is not None}
+        if waiting:
+            max(waiting, key=lambda post: waiting[post]).wake.set()
 
     async def _tell(self, look: Look) -> None:
         try:

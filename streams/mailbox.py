@@ -65,16 +65,16 @@ class _Room(Generic[SampleT]):
     def waited_s(self, now_s: float) -> float:
         return now_s - (self.added_s if self.last_taken_s is None else self.last_taken_s)
 
-    def urgency(self, now_s: float) -> _Urgency:
+    def urgency(self, now_s: float) -> Urgency:
         waited_s = self.waited_s(now_s)
         overdue = waited_s / self.floor_s
         if overdue >= 1.0:
-            return _Urgency(True, overdue)
-        return _Urgency(False, self.risk * waited_s / self.every_s)
+            return Urgency(True, overdue)
+        return Urgency(False, self.risk * waited_s / self.every_s)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Urgency:
+class Urgency:
     """Sort key: rooms below their floor come before all others."""
 
     below_floor: bool
@@ -169,6 +169,11 @@ class Mailbox(Generic[SampleT]):
         free = [room_id for room_id in self._waiting if room_id not in busy]
         chosen = heapq.nlargest(n, free, key=lambda room_id: self._rooms[room_id].urgency(now_s))
         return [self._turn(room_id, now_s) for room_id in chosen]
+
+    def head(self, *, now_s: float, busy: Container[str] = ()) -> Urgency | None:
+        """Return how urgent the next turn would be; None where nothing can be taken. Urgencies of two mailboxes compare."""
+        waiting = (self._rooms[room_id].urgency(now_s) for room_id in self._waiting if room_id not in busy)
+        return max(waiting, default=None)
 
     def slot(self, room_id: str) -> Slot | None:
         """Describe one room's slot, or None where it has none."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from inference.detectors import Detector
 from inference.metrics import Metrics
 from inference.policy import Policy
 from inference.samples import Modality
@@ -100,6 +101,20 @@ def sampling_plan(policy: Policy, risk: float) -> SamplingPlan:
     audio = AudioPlan(sampling.audio_window_s, sampling.audio_hop_s) if sampling.audio else None
     interval_s = sampling.interval_s / risk
     return SamplingPlan(interval_s, min(0.5, sampling.jitter), min(1.0, 0.05 * risk), audio)
+
+
+def blind_bounds(detectors: Mapping[str, Detector], room: RoomSpec, policy: Policy) -> dict[Modality, float]:
+    """Say how long each modality of a room may be blind: twice the shortest cadence of its detectors, and a sampling interval."""
+    bounds: dict[Modality, float] = {}
+    for name, detector in detectors.items():
+        cadence = policy.cadence.get(name)
+        comes = detector.modality is not Modality.AUDIO or (policy.sampling.audio and room.source is not None)
+        if cadence is not None and comes:
+            bound_s = cadence.every_s * 2 + policy.sampling.interval_s
+            bounds[detector.modality] = min(bounds.get(detector.modality, bound_s), bound_s)
+    if Modality.AUDIO in bounds:
+        bounds[Modality.AUDIO] += policy.sampling.audio_window_s
+    return bounds or {Modality.IMAGE: policy.sampling.interval_s * 3}
 
 
 def show_rooms(metrics: Metrics, watches: Iterable[Watch], *, n_open: int, now_s: float) -> None:

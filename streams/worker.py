@@ -35,7 +35,7 @@ from streams.settings import Settings
 from streams.status import SourceStatus
 from streams.stores import Stores
 from streams.supervisor import DecoderPool
-from streams.watching import Watch, room_view, sampling_plan, show_rooms
+from streams.watching import Watch, blind_bounds, room_view, sampling_plan, show_rooms
 
 log = logging.getLogger(__name__)
 
@@ -324,7 +324,7 @@ class Worker:
 
     def _begin(self, broadcast: Broadcast, policy: Policy) -> Watch:
         room, now_s = broadcast.room, self._clock.now_s()
-        watch = Watch(broadcast, policy, RoomHealth(self._bounds(room, policy), now_s=now_s))
+        watch = Watch(broadcast, policy, RoomHealth(blind_bounds(self._engine.detectors, room, policy), now_s=now_s))
         self._watches[room.room_id] = watch
         self._looks.add_room(room.room_id, policy)
         if room.source is not None:
@@ -352,19 +352,6 @@ class Worker:
         await self._judge.end(watch)
         self._looks.remove_room(watch.room.room_id)
 
-    def _bounds(self, room: RoomSpec, policy: Policy) -> dict[Modality, float]:
-        """How long each modality may be blind: the longest floor of the detectors that look at it, and a sampling interval."""
-        bounds: dict[Modality, float] = {}
-        for name, detector in self._engine.detectors.items():
-            cadence = policy.cadence.get(name)
-            audible = detector.modality is not Modality.AUDIO or (policy.sampling.audio and room.source is not None)
-            if cadence is not None and audible:
-                bound_s = cadence.every_s * 2 + policy.sampling.interval_s
-                bounds[detector.modality] = min(bounds.get(detector.modality, bound_s), bound_s)
-        if Modality.AUDIO in bounds:
-            bounds[Modality.AUDIO] += policy.sampling.audio_window_s
-        return bounds or {Modality.IMAGE: policy.sampling.interval_s * 3}
-
     def _policy_of(self, room: RoomSpec) -> Policy:
         try:
             return self._engine.policies.for_room(room.biz, room.policy)
@@ -391,10 +378,12 @@ class Worker:
         show_rooms(self._engine.metrics, self._watches.values(), n_open=self._judge.n_open, now_s=now_s)
 
     def _spawn(self, work: Coroutine[Any, Any, object], name: str) -> None:
-        if self._tasks is None:
-            work.close()
-        else:
+        try:
+            if self._tasks is None:
+                raise RuntimeError("the worker is not running")
             self._tasks.create_task(work, name=name)
+        except RuntimeError:  # the task group is shutting down; what is not begun by now is not begun
+            work.close()
 
     # Surviving a restart
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -37,6 +39,13 @@ class Role(Up):
         with self._log_path.open("ab") as log:
             command = [sys.executable, "-m", "streams.cli", self._role, "-c", str(self._config)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self):
+        """End supervisor and server as a power cut would."""
+        server = self.server_pid()
+        self._process.kill()
+        os.kill(server, signal.SIGKILL)
+        self._process.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +167,33 @@ def test_media_pushed_at_the_api_reach_the_worker_and_a_review_retracts_there(cl
     until(lambda: worker.violations("pushed", CODE)[0]["state"] == "retracted", within_s=30, what="retracted at the worker")
     until(lambda: api.violations("pushed", CODE)[0]["state"] == "retracted", within_s=30, what="retracted at the API")
     assert worker.violations("pushed", CODE)[0]["review"] == {"action": "overturn", "label": None}
+
+
+def rooms_of(*workers):
+    """Ids of the rooms that workers watch, those of all of them in one list."""
+    return sorted(room["room_id"] for worker in workers for room in worker.get("/v1/rooms")["rooms"])
+
+
+def test_workers_share_the_rooms_and_those_of_a_killed_one_move(cluster, produce, kafka, tmp_path):
+    first, _ = cluster
+    names = [f"shared-{n:02d}" for n in range(12)]
+    for name in names:
+        produce(Topic.ROOMS, name, b"{}")
+    until(lambda: set(names) <= set(rooms_of(first)), within_s=30, what="one worker has all rooms")
+    everything = rooms_of(first)
+    second = Role("worker", tmp_path / "second", kafka)
+    try:
+        second.start()
+        second.wait_ready()
+        until(lambda: rooms_of(second) and rooms_of(first, second) == everything, within_s=60, what="each room has one worker")
+
+        second.kill()
+        until(lambda: rooms_of(first) == everything, within_s=60, what="the first has all rooms again")
+    finally:
+        second.close()
+        for name in names:
+            produce(Topic.ROOMS, name, None)
+    until(lambda: not set(names) & set(rooms_of(first)), within_s=30, what="the rooms are stopped")
 
 
 @pytest.mark.parametrize("role", ["api", "worker"])

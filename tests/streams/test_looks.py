@@ -197,6 +197,25 @@ async def test_no_more_looks_than_the_capacity_are_under_way_and_one_of_a_room()
     assert (n_waiting_meanwhile, first | {third}) == (0, {"a", "b", "c"})
 
 
+async def test_a_free_place_goes_to_the_detector_that_needs_it_most():
+    eager, patient = ScriptedDetector("porn"), ScriptedDetector("codes")
+    eager.open.clear()
+    desk = Desk(eager, patient, capacity=1)
+    for room_id in ("a", "b"):
+        desk.looks.add_room(room_id, policy("porn", "codes"))
+
+    async with running(desk):
+        desk.looks.offer(desk.frame("a"))
+        first = await eager.begun.get()
+        desk.clock.advance(1.0)
+        desk.looks.offer(desk.frame("b"))
+        eager.open.set()
+        begun = [await patient.begun.get(), await patient.begun.get(), await eager.begun.get()]
+
+    assert first.room_id == "a"
+    assert {sample.room_id for sample in begun} == {"a", "b"}
+
+
 async def test_a_room_whose_look_is_under_way_waits_for_its_answer():
     detector = ScriptedDetector("porn")
     detector.open.clear()

@@ -137,3 +137,13 @@ def test_cadence_counts_from_sample_to_sample_and_a_wait_for_a_turn_costs_nothin
     box.take(1, now_s=10.9)
     assert not box.due("a", now_s=11.6)
     assert box.due("a", now_s=12.0)
+
+
+def test_heads_of_two_mailboxes_compare_by_need():
+    starving, fed = filled(["a"], every_s=2.0, floor_s=10.0), filled(["a"], every_s=4.0, floor_s=12.0)
+    assert fed.head(now_s=1.0) is None
+    for box in (starving, fed):
+        box.put("a", "x", expires_s=99, now_s=1.0)
+
+    assert starving.head(now_s=3.0) > fed.head(now_s=3.0)
+    assert starving.head(now_s=3.0, busy={"a"}) is None
