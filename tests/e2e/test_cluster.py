@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,7 +45,8 @@ class Role(Up):
         """End supervisor and server as a power cut would."""
         server = self.server_pid()
         self._process.kill()
-        os.kill(server, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it dies with its supervisor
+            os.kill(server, signal.SIGKILL)
         self._process.wait(10)
 
 
