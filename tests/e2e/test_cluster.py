@@ -17,7 +17,9 @@ from streams import demo_scenes
 from streams.alerts import Topic
 from streams.demo_broadcast import encode
 from streams.kafka import client_options, open_client
+from tests.conftest import require
 from tests.e2e.processes import Up, until
+from tests.kafka_broker import KafkaBroker, fetch_jars
 from tests.live_server import FlvShow, LiveServer
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -59,11 +61,22 @@ def show():
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory, kafka):
+def broker(tmp_path_factory):
+    """A broker of this module's own: what its roles write is nothing that other tests expect."""
+    missing = fetch_jars()
+    require(missing is None, missing or "")
+    broker = KafkaBroker(tmp_path_factory.mktemp("cluster-kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory, broker):
     """A worker and an API that know of each other through Kafka only."""
     folder = tmp_path_factory.mktemp("cluster")
-    worker = Role("worker", folder / "worker", kafka)
-    api = Role("api", folder / "api", kafka, evidence={"uri": str(folder / "worker" / "data" / "evidence")})
+    worker = Role("worker", folder / "worker", broker)
+    api = Role("api", folder / "api", broker, evidence={"uri": str(folder / "worker" / "data" / "evidence")})
     worker._config.write_text(worker._config.read_text() + f"advertise_url: http://127.0.0.1:{worker.port}\n")
     try:
         worker.start()
@@ -78,9 +91,9 @@ def cluster(tmp_path_factory, kafka):
 
 
 @pytest.fixture
-def produce(kafka):
+def produce(broker):
     """Writes messages as a platform's own producer would."""
-    producer = open_client(KafkaProducer, **client_options(kafka.settings()))
+    producer = open_client(KafkaProducer, **client_options(broker.settings()))
 
     def send(topic, key, value):
         producer.send(topic, key=key.encode(), value=value).get(timeout=10)
@@ -114,7 +127,7 @@ def test_a_room_put_at_the_api_is_watched_by_the_worker_and_its_violation_is_see
     assert closed["violation_id"] == found["violation_id"]
 
 
-def test_a_room_in_the_topic_is_watched_until_its_tombstone_and_garbage_becomes_a_dead_letter(cluster, produce, kafka, show):
+def test_a_room_in_the_topic_is_watched_until_its_tombstone_and_garbage_becomes_a_dead_letter(cluster, produce, broker, show):
     worker, _ = cluster
 
     produce(Topic.ROOMS, "by-kafka", msgspec.json.encode({"source": show, "biz": "game"}))
@@ -124,7 +137,7 @@ def test_a_room_in_the_topic_is_watched_until_its_tombstone_and_garbage_becomes_
     worker.found("by-kafka", CODE)
     letters = until(
         lambda: (
-            (found := {one.key: msgspec.json.decode(one.value) for one in kafka.consume(Topic.DEAD)}).keys()
+            (found := {one.key: msgspec.json.decode(one.value) for one in broker.consume(Topic.DEAD)}).keys()
             >= {"garbage", "no-policy"}
             and found
         ),
@@ -176,14 +189,14 @@ def rooms_of(*workers):
     return sorted(room["room_id"] for worker in workers for room in worker.get("/v1/rooms")["rooms"])
 
 
-def test_workers_share_the_rooms_and_those_of_a_killed_one_move(cluster, produce, kafka, tmp_path):
+def test_workers_share_the_rooms_and_those_of_a_killed_one_move(cluster, produce, broker, tmp_path):
     first, _ = cluster
     names = [f"shared-{n:02d}" for n in range(12)]
     for name in names:
         produce(Topic.ROOMS, name, b"{}")
     until(lambda: set(names) <= set(rooms_of(first)), within_s=30, what="one worker has all rooms")
     everything = rooms_of(first)
-    second = Role("worker", tmp_path / "second", kafka)
+    second = Role("worker", tmp_path / "second", broker)
     try:
         second.start()
         second.wait_ready()
