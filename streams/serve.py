@@ -167,16 +167,20 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
 
 @asynccontextmanager
 async def watching(engine: Engine, stores: Stores, settings: Settings, role: Role) -> AsyncIterator[Behind]:
-    """Watch rooms in this process: those put up over its API, and with a broker those that Kafka gives it."""
+    """Watch rooms in this process: those put up over its API, and with a broker those that Kafka gives it.
+
+    A worker that fails takes the process down with it, and the supervisor starts another: rooms that nobody watches behind an API
+    that answers would be the worst of all states.
+    """
     worker = Worker(engine, stores, settings, clock=engine.clock)
-    task = asyncio.create_task(worker.run(), name="worker")
-    try:
-        fed = fed_by_kafka(worker, engine, stores, settings, hands_over=role is Role.WORKER)
-        async with fed if settings.kafka.bootstrap_servers else contextlib.nullcontext():
-            yield Behind(engine, worker, stores.index, stores.evidence)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(worker.run(), name="worker")
+        try:
+            fed = fed_by_kafka(worker, engine, stores, settings, hands_over=role is Role.WORKER)
+            async with fed if settings.kafka.bootstrap_servers else contextlib.nullcontext():
+                yield Behind(engine, worker, stores.index, stores.evidence)
+        finally:
+            task.cancel()
 
 
 @asynccontextmanager
