@@ -45,7 +45,7 @@ bench: $(VENV)/.bench ## every benchmark, each beside its limit or its peer (ARG
 
 .PHONY: lock
 lock: ## resolve requirements/*.lock again (needs uv)
-	@compile() { uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	@compile() { uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url \
 	    --no-annotate --no-header --quiet --output-file "requirements/$$1.lock" "$${@:2}"; }
 	compile serving --group build $(LOCK_ARGS)
 	compile dev --group build --group dev --constraints requirements/serving.lock $(LOCK_ARGS)
