@@ -8,49 +8,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from inference.errors import ConfigError
-from inference.samples import Scene
+from inference.text.terms import Mode, Term, term_of
+
+__all__ = ["BASE_ALLOW", "BASE_LIST", "BASE_VERSION", "LineError", "Mode", "Term", "WordList", "read_phrases"]
 
 BASE_LIST = Path(__file__).with_name("base_lexicon.csv")
 BASE_ALLOW = Path(__file__).with_name("base_allow.txt")
 BASE_VERSION = 1
 
-MAX_TERM = 64
-"""Characters of the longest term a list may hold."""
-
 N_ERRORS_SHOWN = 5
 """Bad lines named in the message that refuses a list; the rest are counted."""
 
-_COLUMNS = ("term", "label", "level", "scenes", "mode")
-
-
-class Mode(StrEnum):
-    """How much disguise is seen through for a term."""
-
-    EXACT = "exact"
-    """Width, case, script and invisible characters only."""
-    FOLD = "fold"
-    """Also inserted symbols, repetition, emoji and other ways to write a concept."""
-    PINYIN = "pinyin"
-    """Also homophones and pinyin."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One line of a word list."""
-
-    text: str
-    """As the list writes it."""
-    label: str
-    """Code of the taxonomy."""
-    level: int
-    """1 worth a look, 2 unwelcome, 3 never."""
-    scenes: frozenset[Scene] = frozenset()
-    """Scenes it counts in; empty for all."""
-    mode: Mode = Mode.FOLD
+_COLUMNS = ("term", "label", "level", "scenes", "mode", "owner", "reason", "expires")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +71,7 @@ class WordList:
         rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _plain_rows(text)
         for line, row in rows:
             try:
-                term = _term(row)
+                term = term_of(row)
                 check_label(term.label)
             except ValueError as exc:
                 errors.append(LineError(line, str(exc)))
@@ -152,23 +124,3 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     for row in reader:
         if (row["term"] or "").strip() and not row["term"].startswith("#"):
             yield reader.line_num, {key: value or "" for key, value in row.items() if key in _COLUMNS}
-
-
-def _term(row: dict[str, str]) -> Term:
-    """Build a term from one row.
-
-    Raises:
-        ValueError: a value is not one that is known; says which and what would be right.
-    """
-    text = row["term"].strip()
-    if len(text) > MAX_TERM:
-        raise ValueError(f"term of {len(text)} characters; at most {MAX_TERM}")
-    if row["level"] not in {"1", "2", "3"}:
-        raise ValueError(f"unknown level {row['level']!r}; known: 1, 2, 3")
-    scenes = [part.strip() for part in row.get("scenes", "").split("|") if part.strip()]
-    if unknown := [part for part in scenes if part not in list(Scene)]:
-        raise ValueError(f"unknown scene {unknown[0]!r}; known: {', '.join(Scene)}")
-    mode = row.get("mode", "").strip() or Mode.FOLD
-    if mode not in list(Mode):
-        raise ValueError(f"unknown mode {mode!r}; known: {', '.join(Mode)}")
-    return Term(text, row["label"].strip(), int(row["level"]), frozenset(map(Scene, scenes)), Mode(mode))

@@ -55,10 +55,10 @@ def test_plain_text_is_custom_words(tmp_path):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("词,ads.contct,2,,", "ads.contact"),
-        ("词,ads.contact,9,,", "unknown level '9'"),
-        ("词,ads.contact,2,chat,", "unknown scene 'chat'"),
-        ("词,ads.contact,2,,sound", "unknown mode 'sound'"),
+        ("某词,ads.contct,2,,", "ads.contact"),
+        ("某词,ads.contact,9,,", "unknown level '9'"),
+        ("某词,ads.contact,2,chat,", "unknown scene 'chat'"),
+        ("某词,ads.contact,2,,sound", "unknown mode 'sound'"),
         ("词" * 65 + ",ads.contact,2,,", "65 characters"),
     ],
 )
