@@ -10,7 +10,7 @@ there are violations to commit, and is looked at twice as often for it. Counted 
 - looks per second, and the share of the shipped cadence that they are; rooms with a gap longer than a detector's coverage floor;
 - milliseconds from the packet's arrival to the verdict, and to the commit of the violation in the outbox;
 - looks of the porn detector at the most and the least looked-at of the rooms without a code (goal under overload: at most 1.5);
-- memory of the whole process tree at the beginning and at the end.
+- memory of the whole process tree from the beginning to the end, in four steps.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ BURST_S = 0.1
 STAGGER_S = 0.137
 """Between two rooms: their key frames are to come at different moments, as those of real rooms do."""
 CODED_EVERY = 5
+N_MEMORY = 4
+"""Parts of a run after each of which memory is looked at: growth that goes on is a leak, growth that ends is not."""
 
 
 # the platform, a process of its own
@@ -205,12 +207,15 @@ async def measure(url: str, platform_pid: int, n_rooms: int, seconds: float) -> 
         seen.clear(worker._clock.now_s())
         pids = [pid for pid in tree(os.getpid()) if pid != platform_pid]
         cpu_before_s, platform_before_s, rss_before, began_s = cpu_s(pids), cpu_s([platform_pid]), rss_mib(pids), time.monotonic()
-        await asyncio.sleep(seconds)
+        memory = [rss_before]
+        for _ in range(N_MEMORY):
+            await asyncio.sleep(seconds / N_MEMORY)
+            memory.append(rss_mib(pids))
         took_s = time.monotonic() - began_s
         result = summary(worker, seen, took_s)
         result["cpu of ours, cores"] = (cpu_s(pids) - cpu_before_s) / took_s
         result["cpu of the platform, cores"] = (cpu_s([platform_pid]) - platform_before_s) / took_s
-        result["RSS MiB before, after"] = f"{rss_before:.0f}, {rss_mib(pids):.0f}"
+        result["RSS MiB, from beginning to end"] = ", ".join(f"{mib:.0f}" for mib in memory)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await asyncio.to_thread(stores.close)

@@ -30,7 +30,7 @@ class SamplingPolicy:
     jitter: float = 0.3
     """Share of the interval by which a sample may come early or late, so that nobody can hide between samples, 0..1."""
     max_age_s: float = 1.8
-    """Absolute deadline of a picture from capture to verdict, seconds; what is older is dropped before compute."""
+    """Absolute deadline of a picture or clip from capture to verdict, seconds; what is older is dropped before compute."""
     force_every_s: float = 30.0
     """A picture that did not change is scored again after this long all the same, seconds."""
     audio: bool = True

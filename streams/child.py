@@ -5,6 +5,7 @@ Started by `streams/supervisor.py` as `python -c`, never forked, with three thin
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -39,15 +40,19 @@ class DecoderChild:
     def serve(self) -> None:
         """Follow the worker's commands until it is gone."""
         self._outlet.say(Hello(os.getpid()), until=threading.Event())
-        while data := self._sock.recv(MAX_MESSAGE_BYTES):
-            command = decode_command(data)
-            if isinstance(command, Watch):
-                self._watch(command)
-            elif isinstance(command, ChangePlan):
-                if command.watch_id in self._readers:
-                    self._readers[command.watch_id].change_plan(command.plan)
-            elif isinstance(command, Unwatch):
-                self._unwatch(command.watch_id)
+        with contextlib.suppress(ConnectionResetError):  # a worker that goes with our messages unread ends the socket so
+            while data := self._sock.recv(MAX_MESSAGE_BYTES):
+                self._follow(data)
+
+    def _follow(self, data: bytes) -> None:
+        command = decode_command(data)
+        if isinstance(command, Watch):
+            self._watch(command)
+        elif isinstance(command, ChangePlan):
+            if command.watch_id in self._readers:
+                self._readers[command.watch_id].change_plan(command.plan)
+        elif isinstance(command, Unwatch):
+            self._unwatch(command.watch_id)
 
     def _watch(self, watch: Watch) -> None:
         seat = Seat(watch, self._settings, self._slab, self._outlet, lambda: len(self._readers))

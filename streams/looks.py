@@ -32,8 +32,6 @@ RATE_WINDOW_S = 10.0
 """Over how long the rate of looks is taken, seconds."""
 MAX_RATE_LOOKS = 50_000
 """Looks that the rate remembers; above, it reads as this many per window."""
-AUDIO_AGE_FACTOR = 3.0
-"""A clip may be this many times older than a frame before its answer is useless: it spans seconds, and holds words."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +185,7 @@ class LookScheduler:
             if look is not None:
                 repeated.append(look)
                 continue
-            expires_s = sample.captured_s + max_age_s(sample, policy)
+            expires_s = sample.captured_s + policy.sampling.max_age_s
             offered = _Offered(sample, now_s, expires_s, signature)
             if post.box.put(sample.room_id, offered, expires_s=expires_s, now_s=now_s):
                 self._metrics.drop(post.detector.modality, "superseded")
@@ -306,12 +304,6 @@ class LookScheduler:
 def modality_of(sample: Sample) -> Modality:
     """Tell what kind of detector looks at a sample."""
     return Modality.IMAGE if isinstance(sample, FrameSample) else Modality.AUDIO
-
-
-def max_age_s(sample: Sample, policy: Policy) -> float:
-    """Return how old a sample may be when its verdict comes, seconds."""
-    age_s = policy.sampling.max_age_s
-    return age_s if isinstance(sample, FrameSample) else age_s * AUDIO_AGE_FACTOR
 
 
 def drop_reason(error: LivewardenError) -> str:

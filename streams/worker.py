@@ -26,7 +26,7 @@ from models.taxonomy import Taxonomy
 from streams.desk import DanmakuLine, PushAnswer, PushedFrame, PushedSound, Queued, View, joined
 from streams.judging import Judge
 from streams.lifecycle import RoomHealth
-from streams.looks import Look, LookScheduler, Sample, drop_reason, max_age_s, modality_of
+from streams.looks import Look, LookScheduler, Sample, drop_reason, modality_of
 from streams.messages import ReadMode
 from streams.orders import WatchOrder
 from streams.reloading import FileWatch
@@ -180,7 +180,7 @@ class Worker:
         self._engine.metrics.pushed_samples.labels(Modality.IMAGE, "accepted").inc()
         if not wait:
             return PushAnswer(Modality.IMAGE, self._offer(sample), pts_s)
-        looks = await self._looks.look_now(sample, deadline_s=now_s + max_age_s(sample, watch.policy))
+        looks = await self._looks.look_now(sample, deadline_s=now_s + watch.policy.sampling.max_age_s)
         return await self._answered(watch, looks, pts_s)
 
     async def push_sound(self, room_id: str, sound: PushedSound) -> PushAnswer:
