@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import TypeVar
 
 from inference.samples import Scene
 from inference.text.regexes import compile_regex
@@ -38,6 +39,9 @@ _ZERO_WIDTH_JOINER = "\u200d"
 _WITHIN = re.compile(r"(?P<parts>.+?)(?:\s+within\s*|\s*间隔\s*)(?P<within>\d{1,6})", re.IGNORECASE | re.DOTALL)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:[Zz]|[+-]\d{2}:\d{2})")
+
+GivenT = TypeVar("GivenT")
+ValueT = TypeVar("ValueT")
 
 
 class Mode(StrEnum):
@@ -84,26 +88,50 @@ class Term:
         return self.expires is None or now < self.expires
 
 
-def term_of(values: Mapping[str, str]) -> Term:
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A term's text as its mode reads it; fields as in `Term`."""
+
+    text: str
+    parts: tuple[str, ...] = ()
+    within: int = 0
+
+
+_NO_WORDING = Wording("")
+
+
+def term_of(values: Mapping[str, str], check_label: Callable[[str], object]) -> Term:
     """Build a term from the values of one line.
 
     Args:
         values: by column: `term`, `label`, `level`, and where there are such `scenes`, `mode`, `owner`, `reason`, `expires`.
+        check_label: raises ValueError for a code that the taxonomy does not have.
 
     Raises:
-        ValueError: a value is not one that is known; says which and what would be right.
+        ValueError: values are not ones that are known; says of each what would be right.
     """
-    mode = _mode(values.get("mode", ""))
-    text = values["term"].strip()
-    require_visible("term", text)
-    parts, within = _parsed(text, mode)
-    level = values["level"].strip()
-    if level not in {"1", "2", "3"}:
-        raise ValueError(f"unknown level {level!r}; known: 1, 2, 3")
-    scenes = _scenes(values.get("scenes", ""))
-    owner, reason = _note("owner", values.get("owner", "")), _note("reason", values.get("reason", ""))
-    label = sys.intern(values["label"].strip())
-    return Term(text, label, int(level), scenes, mode, parts, within, owner, reason, _expiry(values.get("expires", "")))
+    problems: list[str] = []
+    mode = _tried(problems, _mode, values.get("mode", ""), Mode.FOLD)
+    wording = _tried(problems, _wording, (values["term"].strip(), mode), _NO_WORDING)
+    label = values["label"].strip()
+    _tried(problems, check_label, label, None)
+    level = _tried(problems, _level, values["level"].strip(), 0)
+    scenes = _tried(problems, _scenes, values.get("scenes", ""), frozenset[Scene]())
+    owner = _tried(problems, _note, ("owner", values.get("owner", "")), "")
+    reason = _tried(problems, _note, ("reason", values.get("reason", "")), "")
+    expires = _tried(problems, _expiry, values.get("expires", ""), None)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return Term(wording.text, sys.intern(label), level, scenes, mode, wording.parts, wording.within, owner, reason, expires)
+
+
+def _tried(problems: list[str], read: Callable[[GivenT], ValueT], given: GivenT, otherwise: ValueT) -> ValueT:
+    """Read one value; what is wrong with it joins the problems, so that a line is told everything at once."""
+    try:
+        return read(given)
+    except ValueError as exc:
+        problems.append(str(exc))
+        return otherwise
 
 
 def require_visible(what: str, text: str) -> None:
@@ -119,7 +147,7 @@ def require_visible(what: str, text: str) -> None:
             raise ValueError(f"{what} {text!r} has the control character U+{ord(char):04X} at {place}; delete it")
 
 
-def parse_combination(text: str) -> tuple[tuple[str, ...], int]:
+def parse_combination(text: str) -> Wording:
     """Read `A+B within 12` or `A+B 间隔12`: the parts, and how many characters they may spread over.
 
     Raises:
@@ -135,12 +163,12 @@ def parse_combination(text: str) -> tuple[tuple[str, ...], int]:
     for part in parts:
         if len(part) > MAX_TERM:
             raise ValueError(f"part of {len(part)} characters; at most {MAX_TERM}")
-        _require_word("part", part)
+        require_word("part", part)
     shortest = sum(map(len, parts))
     within = int(said["within"]) if said else max(DEFAULT_WITHIN, shortest)
     if not shortest <= within <= MAX_WITHIN:
-        raise ValueError(f"combination within {within}; its parts need {shortest} characters, and at most {MAX_WITHIN} are allowed")
-    return parts, within
+        raise ValueError(f"combination within {within}; give {shortest}, which its parts need, to {MAX_WITHIN}")
+    return Wording(text, parts, within)
 
 
 def parse_expiry(text: str) -> datetime:
@@ -159,25 +187,33 @@ def parse_expiry(text: str) -> datetime:
     raise ValueError(f"expires {text!r} is no date; write 2026-12-31 or, with its offset, 2026-12-31T18:00:00+08:00")
 
 
-def _parsed(text: str, mode: Mode) -> tuple[tuple[str, ...], int]:
-    """Check a term's text as its mode reads it; parts and distance of a combination."""
+def _wording(given: tuple[str, Mode]) -> Wording:
+    """Check a term's text as its mode reads it."""
+    text, mode = given
+    require_visible("term", text)
     if mode is Mode.COMBINATION:
         return parse_combination(text)
     if mode is Mode.REGEX:
         compile_regex(text)
-        return (), 0
+        return Wording(text)
     if len(text) > MAX_TERM:
         raise ValueError(f"term of {len(text)} characters; at most {MAX_TERM}")
     if len(text) < 2:
         raise ValueError(f"single-character term {text!r}; give a word of two and more, or combine it: {text}+… within 8")
-    _require_word("term", text)
-    return (), 0
+    require_word("term", text)
+    return Wording(text)
 
 
-def _require_word(what: str, text: str) -> None:
+def require_word(what: str, text: str) -> None:
     """Refuse a text that is nothing but punctuation and spaces: every second line holds it."""
     if not text.isalnum() and all(unicodedata.category(char)[0] in "PZ" for char in text):
         raise ValueError(f"{what} {text!r} is punctuation only; give letters, digits or emoji")
+
+
+def _level(raw: str) -> int:
+    if raw not in {"1", "2", "3"}:
+        raise ValueError(f"unknown level {raw!r}; known: 1, 2, 3")
+    return int(raw)
 
 
 @lru_cache(maxsize=256)
@@ -197,8 +233,8 @@ def _scenes(raw: str) -> frozenset[Scene]:
 
 
 @lru_cache(maxsize=256)
-def _note(what: str, raw: str) -> str:
-    note = raw.strip()
+def _note(given: tuple[str, str]) -> str:
+    what, note = given[0], given[1].strip()
     if len(note) > MAX_NOTE:
         raise ValueError(f"{what} of {len(note)} characters; at most {MAX_NOTE}")
     require_visible(what, note)
