@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.detectors import Detector, TextReader
-from inference.devices import DeviceKind
+from inference.devices import DeviceKind, DeviceShare
 from inference.errors import ConfigError, LivewardenError
 from inference.host import Host
 from inference.lanes import Device, Lane
@@ -21,6 +21,7 @@ from inference.metrics import Metrics
 from inference.samples import SAMPLE_RATE_HZ
 from inference.sessions import GraphLayout, OnnxSession, Session
 from inference.speech.vad import LockstepSession, VadDetector
+from inference.text.classifier import DirectClassifier, Reader, TextClassifier
 from inference.verdicts import ModelRef
 from inference.vision.codes import CodesDetector
 from inference.vision.crops import WIDTHS_PX
@@ -31,19 +32,25 @@ from models.errors import ModelNotFound, ModelsError
 from models.manifest import Manifest
 from models.store import ModelStore, Stored
 from models.taxonomy import Taxonomy
+from models.text_codec import LENGTHS, Alphabet
 
 log = logging.getLogger(__name__)
 
 PORN, OCR_DET, OCR_REC, OCR_CLS, VAD = "nudenet-320n", "ppocr-det", "ppocr-rec", "ppocr-cls", "silero-vad"
+TEXT = "text-classifier"
 """Names in the store."""
 NAMES = ("porn", "codes", "ocr", "vad")
 """Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
 CPU_LADDER = (1, 2, 4)
 """On a CPU the cost is linear in the batch: larger ones only make everybody wait longer."""
-MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32}
+MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32, TEXT: 32}
 """Largest batch on a GPU; of the recogniser because of its 18,710-wide softmax."""
+TINY = frozenset({VAD, TEXT})
+"""Models so small that a batch costs little more than one sample on a CPU too."""
 MAX_QUEUE = 256
 """Samples that may wait in a lane (Overflow.REJECT); lines of one frame are up to 48."""
+MAX_TEXTS = 4096
+"""Texts, or windows of long ones, that may wait (Overflow.REJECT): some 0.3 s of one core."""
 FRAME_SHAPES = ((16, 9), (9, 16), (4, 3))
 """Width to height of the pictures that text detection is warmed for: broadcasts, telephones, old cameras."""
 
@@ -82,7 +89,7 @@ class _Loader:
     def live(self, name: str) -> Stored:
         return self._store.live(name)
 
-    def lane(self, stored: Stored, layout: GraphLayout, wrap: Wrap | None = None) -> Lane:
+    def lane(self, stored: Stored, layout: GraphLayout, wrap: Wrap | None = None, *, max_queue: int = MAX_QUEUE) -> Lane:
         """Load, warm and open the lane of one model.
 
         Raises:
@@ -96,7 +103,7 @@ class _Loader:
             manifest.name,
             wrap(session) if wrap else session,
             self._device,
-            max_queue=MAX_QUEUE,
+            max_queue=max_queue,
             ladder=ladder_for(manifest, self._device.share.kind),
         )
         lane.warm()
@@ -107,7 +114,7 @@ class _Loader:
 def ladder_for(manifest: Manifest, kind: DeviceKind) -> tuple[int, ...]:
     """Batch sizes of a model on a kind of device: the manifest's, as far as they help there."""
     if kind is DeviceKind.CPU:
-        top = MAX_BATCH[VAD] if manifest.name == VAD else CPU_LADDER[-1]
+        top = MAX_BATCH[manifest.name] if manifest.name in TINY else CPU_LADDER[-1]
     else:
         top = MAX_BATCH.get(manifest.name, 16)
     return tuple(size for size in manifest.batch_ladder if size <= top) or (1,)
@@ -227,3 +234,43 @@ def _vad(loader: _Loader, host: Host) -> Detector:
     )
     lane = loader.lane(stored, layout, lambda session: LockstepSession(session, stored.manifest))
     return VadDetector(lane, stored.manifest, host=host)
+
+
+def open_classifier(store: ModelStore, device: Device) -> TextClassifier:
+    """Open the lane of the text classifier, warmed and ready; it is closed with the device.
+
+    Raises:
+        ModelsError: the store has no live version, or a file of it was changed.
+        ConfigError: the graph cannot be loaded, or carries no alphabet.
+        NotReady: it does not fit the share, or failed in its warm-up.
+    """
+    stored = store.live(TEXT)
+    alphabets: list[Alphabet] = []
+
+    def noted(session: OnnxSession) -> Session:
+        alphabets.append(characters_of(session))
+        return session
+
+    layout = GraphLayout(warm_shapes=tuple({stored.manifest.inputs[0].name: (length,)} for length in LENGTHS))
+    lane = _Loader(store, device).lane(stored, layout, noted, max_queue=MAX_TEXTS)
+    return TextClassifier(lane, Reader(stored.manifest, alphabets[0], lane.session.ref), clock=device.clock)
+
+
+def direct_classifier(store: ModelStore) -> DirectClassifier:
+    """Load the text classifier for the calling thread, on the CPU, without a device; raises as `open_classifier`."""
+    stored = store.live(TEXT)
+    ref = ModelRef(stored.manifest.name, stored.manifest.version, stored.manifest.sha256)
+    session = OnnxSession(stored.onnx_path, ref=ref, share=DeviceShare.auto("cpu"))
+    return DirectClassifier(session, Reader(stored.manifest, characters_of(session), session.ref))
+
+
+def characters_of(session: OnnxSession) -> Alphabet:
+    """Read a text network's alphabet from its graph.
+
+    Raises:
+        ConfigError: the graph carries none.
+    """
+    characters = session.metadata.get("characters", "")
+    if not characters:
+        raise ConfigError(f"{session.ref}: its graph has no metadata 'characters'; export it with `livewarden models export text`")
+    return Alphabet(characters)

@@ -71,12 +71,14 @@ class ApiSettings(Section):
 
 
 class TextSettings(Section):
-    """Word lists besides the shipped base list."""
+    """How texts are checked: word lists besides the shipped base list, and whether the network is asked."""
 
     lists: tuple[Path, ...] = ()
     """Tenant lists (CSV or TXT), see `inference/README.md`."""
     allow: tuple[Path, ...] = ()
     """Allow-lists: a phrase a line; suppresses hits that overlap it."""
+    classifier: bool = True
+    """Ask the text network too; off, only lists and contact shapes speak."""
 
 
 class InferenceSettings(BaseSettings):

@@ -8,7 +8,9 @@
     │   └── WrongState                the life cycle does not allow this step
     ├── ChecksumMismatch              a file is not the one that was pinned
     ├── LicenceNotAccepted            the deployment does not accept this licence
-    └── ModelUnreachable              nothing this machine can reach has the file
+    ├── ModelUnreachable              nothing this machine can reach has the file
+    ├── DataError                     training data that cannot be used
+    └── TrainingUnavailable           the packages of the group `train` are not installed
 
 The floor imports no other, so this tree is its own; the serving border translates it. Messages are lower case, without a full stop,
 and name the value and what would be right.
@@ -66,3 +68,11 @@ class LicenceNotAccepted(ModelsError):
 
 class ModelUnreachable(ModelsError):
     """Raised when neither package index, address nor mirror folder gives the file; says how to bring it."""
+
+
+class DataError(ModelsError, ValueError):
+    """Raised when training data, a run's folder or a checkpoint cannot be read or contradict what was asked for."""
+
+
+class TrainingUnavailable(ModelsError):
+    """Raised when training, evaluation or export is asked for without the packages it needs; says how to install them."""

@@ -79,6 +79,11 @@ class Ledger:
         before = self.was_live if self.live is None else (*(old for old in self.was_live if old != self.live), self.live)
         return replace(self, live=version, was_live=tuple(old for old in before if old != version))
 
+    def without_live(self) -> Ledger:
+        """Make no version of the store's the live one; the one left stays approved and is what `rollback` goes back to."""
+        before = self.was_live if self.live is None else (*(old for old in self.was_live if old != self.live), self.live)
+        return replace(self, live=None, was_live=before)
+
     def rolled_back(self) -> Ledger:
         """Make the version that was live before the live one again; the one left stays approved.
 

@@ -5,7 +5,8 @@
     <root>/.staging/           publishes under way; what a killed process left is cleared by the next publish
     <root>/.lock               held for the moment of a rename or a change of state, never while files are copied
 
-Many processes may use one store; readers take no lock. Where models come from is for `zoo.py`, running them for `inference`.
+Shipped models (`shipped.py`) are seen beside them, live where the store has no live version of its own. Many processes may use one
+store; readers take no lock. Where models come from is for `zoo.py`, running them for `inference`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.digests import check_sha256
 from models.errors import ManifestError, ModelNotFound, StoreError, WrongState
 from models.ledger import Ledger, State, read_ledger, write_ledger
 from models.manifest import NAME, VERSION, Manifest
+from models.shipped import Shipped
 from models.staging import copy_synced, locked, staging_slot, sync_file, sync_folder
 
 MANIFEST_FILE = "manifest.yaml"
@@ -59,10 +61,11 @@ class Stored:
 
 
 class ModelStore:
-    """Versions of models under one folder; the folder appears with the first publish."""
+    """Versions of models under one folder, which appears with the first publish, and the shipped ones beside them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, shipped: Shipped | None = None) -> None:
         self.root = root
+        self._shipped = Shipped() if shipped is None else shipped
         self._verified: dict[Path, tuple[int, ...]] = {}
 
     def __repr__(self) -> str:
@@ -114,14 +117,15 @@ class ModelStore:
         return manifest.ref
 
     def list(self) -> tuple[Stored, ...]:
-        """List every readable version, by name, oldest publish first; files are not hashed for it."""
+        """List every readable version, by name, oldest publish first, then those shipped; files are not hashed for it."""
         found = []
         for folder in sorted(
             self.root.glob("[!.]*/[!.]*/" + MANIFEST_FILE), key=lambda path: (path.parts[-3], path.stat().st_mtime_ns)
         ):
             manifest = Manifest.load(folder)
             found.append(Stored(manifest, folder.parent, self._ledger(manifest.name).state(manifest.version)))
-        return tuple(found)
+        own = {one.ref for one in found}
+        return (*found, *(self._as_stored(manifest) for manifest in self._shipped if manifest.ref not in own))
 
     def show(self, ref: str) -> Stored:
         """Give one version without hashing its files.
@@ -132,6 +136,9 @@ class ModelStore:
         Raises:
             ModelNotFound: the store has none such.
         """
+        shipped = self._meant_shipped(ref)
+        if shipped is not None:
+            return self._as_stored(shipped)
         found = self._resolve(ref)
         folder = self.root / found.name / found.version
         return Stored(Manifest.load(folder / MANIFEST_FILE), folder, self._ledger(found.name).state(found.version))
@@ -157,7 +164,7 @@ class ModelStore:
             ChecksumMismatch: a file was changed.
         """
         self._check_name(name)
-        live = self._ledger(name).live
+        live = self.live_version(name)
         if live is None:
             raise ModelNotFound(f"no live version of {name!r} in {self.root}{self._known()}")
         stored = self.show(f"{name}@{live}")
@@ -165,7 +172,9 @@ class ModelStore:
         return stored
 
     def metrics(self, ref: str) -> Mapping[str, float]:
-        """Give what `mark_tested` recorded for a version; empty where nothing was."""
+        """Give what `mark_tested` recorded for a version; empty where nothing was (shipped ones have it in the manifest)."""
+        if self._meant_shipped(ref) is not None:
+            return {}
         found = self._resolve(ref)
         return self._ledger(found.name).metrics.get(found.version, {})
 
@@ -189,10 +198,14 @@ class ModelStore:
             ChecksumMismatch: a file of it was changed.
         """
         self.path(ref)
-        self._step(ref, lambda ledger, version: ledger.promoted(version))
+        shipped = self._meant_shipped(ref)
+        if shipped is None:
+            self._step(ref, lambda ledger, version: ledger.promoted(version))
+        elif (self.root / shipped.name).is_dir():
+            self._change(shipped.name, Ledger.without_live)
 
     def rollback(self, name: str) -> str:
-        """Make the version that was live before the live one again.
+        """Make the version that was live before the live one again; where that was the shipped one, that.
 
         Returns:
             its `name@version`.
@@ -202,16 +215,18 @@ class ModelStore:
             ModelNotFound: the store does not know the model.
         """
         self._check_name(name)
-        with self.disk_errors(name), locked(self.root):
-            if not (self.root / name).is_dir():
-                raise ModelNotFound(f"no model {name!r} in {self.root}{self._known()}")
-            try:
-                ledger = self._ledger(name).rolled_back()
-            except WrongState as exc:
-                raise WrongState(f"{name}: {exc}") from None
-            self._verify(self.show(f"{name}@{ledger.live}"))
-            write_ledger(self.root / name, ledger)
-        return f"{name}@{ledger.live}"
+        shipped = self._shipped.find(name)
+        if shipped is None and not (self.root / name).is_dir():
+            raise ModelNotFound(f"no model {name!r} in {self.root}{self._known()}")
+
+        def back(ledger: Ledger) -> Ledger:
+            to_shipped = shipped is not None and ledger.live is not None and not ledger.was_live
+            before = ledger.without_live() if to_shipped else ledger.rolled_back()
+            self._verify(self.show(shipped.ref if to_shipped and shipped else f"{name}@{before.live}"))
+            return replace(before, was_live=()) if to_shipped else before
+
+        self._change(name, back)
+        return f"{name}@{self.live_version(name)}"
 
     def remove(self, ref: str) -> None:
         """Take a version out of the store; where it was live, no version is until the next promotion.
@@ -239,7 +254,9 @@ class ModelStore:
     def live_version(self, name: str) -> str | None:
         """Tell which version of a model is live, without looking at its files; None where none is."""
         self._check_name(name)
-        return self._ledger(name).live
+        live = self._ledger(name).live
+        shipped = self._shipped.find(name) if live is None else None
+        return shipped.version if shipped else live
 
     # --- inside -------------------------------------------------------------------------------------------------------------------
 
@@ -271,12 +288,29 @@ class ModelStore:
 
     def _step(self, ref: str, change: Callable[[Ledger, str], Ledger]) -> None:
         found = self._resolve(ref)
-        with self.disk_errors(ref), locked(self.root):
+        self._change(found.name, lambda ledger: change(ledger, found.version))
+
+    def _change(self, name: str, change: Callable[[Ledger], Ledger]) -> None:
+        with self.disk_errors(name), locked(self.root):
             try:
-                ledger = change(self._ledger(found.name), found.version)
+                ledger = change(self._ledger(name))
             except WrongState as exc:
-                raise WrongState(f"{found.name}: {exc}") from None
-            write_ledger(self.root / found.name, ledger)
+                raise WrongState(f"{name}: {exc}") from None
+            write_ledger(self.root / name, ledger)
+
+    def _as_stored(self, shipped: Manifest) -> Stored:
+        live = self._ledger(shipped.name).live
+        return Stored(shipped, self._shipped.folder / shipped.name, State.LIVE if live is None else State.APPROVED)
+
+    def _meant_shipped(self, ref: str) -> Manifest | None:
+        """Give the shipped model where a reference means it: by its version, or by its name while no other is live."""
+        name, _, version = ref.partition("@")
+        self._check_name(name)
+        shipped = self._shipped.find(name)
+        if shipped is None or (self.root / name / shipped.version / MANIFEST_FILE).is_file():
+            return None
+        meant = version == shipped.version or (not version and self._ledger(name).live is None)
+        return shipped if meant else None
 
     def _resolve(self, ref: str) -> _Ref:
         name, _, version = ref.partition("@")

@@ -1,0 +1,1 @@
+"""Networks of our own, in torch: one module per network. Never imported by what serves."""

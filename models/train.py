@@ -1,0 +1,264 @@
+"""Training of the text network: one thread, fixed seeds, a checkpoint after every epoch, early stopping on the validation side.
+
+An epoch's randomness comes from the run's seed and the epoch's number alone, so a run that was stopped and resumed ends where an
+unbroken one does. Calibration and figures are `evaluate.py`, the ONNX file is `export.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.batches import Encoded, EncodedRows
+from models.data import HEADS, Part, Row, Source, alphabet_of, for_training
+from models.errors import DataError
+from models.networks.text import TextNet, TextShape
+from models.scores import Floats, auc
+from models.text_codec import FIRST, N_STRANGERS, Alphabet
+
+log = logging.getLogger(__name__)
+
+LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
+
+WEIGHTS = {Source.COLD: 1.0, Source.SWSR: 1.0, Source.DAVIDSON: 0.5, Source.DANMAKU: 1.0}
+"""What a row of each source counts; the tweets were picked by their slurs and count less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The numbers of one run; kept with its checkpoints."""
+
+    n_epochs: int = 14
+    """The learning rate falls to nothing over these, also where the run ends earlier."""
+    n_rows: int = 256
+    """Rows of a step."""
+    rate: float = 2e-3
+    decay: float = 0.02
+    noise: float = 0.08
+    """Share of characters that are replaced by strangers while training."""
+    smoothing: float = 0.03
+    """How far targets are drawn in from 0 and 1: many labels were given by a machine."""
+    average: float = 0.995
+    """Weight of the past in the running mean of the weights, which is what is kept."""
+    patience: int = 3
+    """Epochs without a better validation score after which the run ends."""
+    seed: int = 7
+
+
+@dataclass
+class Progress:
+    """Where a run stands."""
+
+    epoch: int = 0
+    """Epochs done."""
+    best: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Run:
+    """One training run in a folder of its own."""
+
+    def __init__(self, rows: Sequence[Row], folder: Path, plan: Plan, shape: TextShape | None = None) -> None:
+        learnt = for_training(rows)
+        valid = [row for row in rows if row.part is Part.VALID]
+        if not learnt or not valid:
+            raise DataError(f"{len(learnt)} rows to train on and {len(valid)} to validate on; there must be some of both")
+        self.folder = folder
+        self.plan = plan
+        self.alphabet = alphabet_of(learnt)
+        self.shape = shape or TextShape(len(self.alphabet))
+        self.progress = Progress()
+        self._rows = learnt
+        self._train = EncodedRows(learnt, self.alphabet)
+        self._weights = torch.tensor([WEIGHTS[row.source] for row in learnt])
+        self._targets = torch.from_numpy(self._train.targets)
+        self._valid = valid
+        torch.set_num_threads(1)
+        torch.manual_seed(plan.seed)
+        self.net = TextNet(self.shape)
+        self.mean = TextNet(self.shape)
+        self.mean.load_state_dict(self.net.state_dict())
+        self._optimizer = torch.optim.AdamW(_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
+        self.n_steps = max(1, len(learnt) // plan.n_rows)
+
+    def resume(self) -> bool:
+        """Go on from the folder's last checkpoint; False where there is none.
+
+        Raises:
+            DataError: the checkpoint is of another plan, shape or alphabet.
+        """
+        path = self.folder / LAST_FILE
+        if not path.is_file():
+            return False
+        state = torch.load(path, weights_only=True)
+        for name, mine in (("plan", asdict(self.plan)), ("shape", asdict(self.shape)), ("alphabet", self.alphabet.characters)):
+            if state[name] != mine:
+                raise DataError(f"{path} was made with another {name}; train into a new folder, or without --resume")
+        self.net.load_state_dict(state["net"])
+        self.mean.load_state_dict(state["mean"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+        return True
+
+    def train(self, *, budget_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> Progress:
+        """Train to the plan's end, to early stopping, or until another epoch would not fit the budget."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        started_s = clock()
+        longest_s = 0.0
+        while self.progress.epoch < self.plan.n_epochs and not self._stale():
+            epoch_s = clock()
+            if budget_s is not None and longest_s and epoch_s - started_s + longest_s > budget_s:
+                log.warning("time is up after %d epochs; go on with --resume", self.progress.epoch)
+                break
+            loss = self._epoch()
+            self._judge(loss, clock() - epoch_s)
+            longest_s = max(longest_s, clock() - epoch_s)
+        return self.progress
+
+    def _stale(self) -> bool:
+        return self.progress.epoch - self.progress.best_epoch >= self.plan.patience and self.progress.epoch > 0
+
+    def _epoch(self) -> float:
+        epoch = self.progress.epoch
+        torch.manual_seed(self.plan.seed * 1009 + epoch)
+        self.net.train()
+        total = 0.0
+        for index, step in enumerate(self._train.steps(n_rows=self.plan.n_rows, seed=(self.plan.seed, epoch))):
+            self._set_rate((epoch + index / self.n_steps) / self.plan.n_epochs)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss = torch.stack([self._loss(block) for block in step]).sum() / self.plan.n_rows
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+            self._optimizer.step()
+            self._average(epoch * self.n_steps + index)
+            total += loss.item()
+        return total / self.n_steps
+
+    def _set_rate(self, done: float) -> None:
+        """Rise over the first twentieth, then fall in a straight line."""
+        share = min(1.0, done / 0.05 + 0.01) * max(0.0, 1.0 - done)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.plan.rate * share
+
+    def _loss(self, block: Encoded) -> Tensor:
+        ids = _disturbed(torch.from_numpy(block.ids), self.plan.noise)
+        targets = self._targets[torch.from_numpy(block.places)]
+        known = ~torch.isnan(targets)
+        wanted = torch.nan_to_num(targets) * (1.0 - 2.0 * self.plan.smoothing) + self.plan.smoothing
+        losses = F.binary_cross_entropy_with_logits(self.net(ids), wanted, reduction="none")
+        weights = self._weights[torch.from_numpy(block.places)].unsqueeze(1)
+        return (losses * known * weights).sum()
+
+    def _average(self, n_done: int) -> None:
+        # Short memory at first, or the start would weigh for long.
+        past = min(self.plan.average, (1 + n_done) / (10 + n_done))
+        with torch.no_grad():
+            for mean, now in zip(self.mean.parameters(), self.net.parameters(), strict=True):
+                mean.lerp_(now, 1.0 - past)
+
+    def _judge(self, loss: float, took_s: float) -> None:
+        """Score the averaged weights on the validation side, keep them where they are the best so far, write the checkpoint."""
+        scores = validation_scores(logits_of(self.mean, self._valid, self.alphabet), self._valid)
+        score = float(np.mean(list(scores.values())))
+        progress = self.progress
+        progress.epoch += 1
+        progress.history.append({"epoch": progress.epoch, "loss": loss, "seconds": round(took_s, 1), "score": score, **scores})
+        log.warning("epoch %d: loss %.4f, %s, %.0f s", progress.epoch, loss, _shown(scores), took_s)
+        better = score > progress.best
+        if better:
+            progress.best, progress.best_epoch = score, progress.epoch
+        state: dict[str, Any] = {
+            "plan": asdict(self.plan),
+            "shape": asdict(self.shape),
+            "alphabet": self.alphabet.characters,
+            "mean": self.mean.state_dict(),
+        }
+        if better:
+            _save(state, self.folder / BEST_FILE)
+        rest = {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict(), "progress": asdict(progress)}
+        _save({**state, **rest}, self.folder / LAST_FILE)
+        (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
+
+
+def validation_scores(logits: Floats, rows: Sequence[Row]) -> dict[str, float]:
+    """Return the area under the curve of each labelled source and answer that is known there."""
+    scores: dict[str, float] = {}
+    for source, head in ((Source.COLD, 0), (Source.SWSR, 1), (Source.DAVIDSON, 0), (Source.DAVIDSON, 1)):
+        places = [place for place, row in enumerate(rows) if row.source is source and row.targets[head] is not None]
+        targets = np.array([rows[place].targets[head] for place in places], np.float64)
+        area = auc(logits[places, head], targets)
+        if not np.isnan(area):
+            scores[f"{source}.{HEADS[head]}"] = area
+    return scores
+
+
+def logits_of(net: TextNet, rows: Sequence[Row], alphabet: Alphabet) -> Floats:
+    """Return the network's logits of rows, shape (n, 2), in their order."""
+    net.eval()
+    encoded = EncodedRows(rows, alphabet)
+    logits = np.zeros((len(rows), len(HEADS)))
+    with torch.no_grad():
+        for start in range(0, len(rows), 512):
+            for block in encoded.by_length(np.arange(start, min(start + 512, len(rows)))):
+                logits[block.places] = net(torch.from_numpy(block.ids)).numpy()
+    return logits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """The best network of a run."""
+
+    net: TextNet
+    alphabet: Alphabet
+
+
+def load_best(folder: Path) -> Trained:
+    """Read the best network of a run's folder.
+
+    Raises:
+        DataError: there is none.
+    """
+    path = folder / BEST_FILE
+    try:
+        state = torch.load(path, weights_only=True)
+    except OSError as exc:
+        raise DataError(f"cannot read {path}: {exc.strerror}; train first, with --out {folder}") from exc
+    net = TextNet(TextShape(**state["shape"]))
+    net.load_state_dict(state["mean"])
+    net.eval()
+    return Trained(net, Alphabet(state["alphabet"]))
+
+
+def _disturbed(ids: Tensor, share: float) -> Tensor:
+    """Replace a share of the characters by strangers, so that no single one decides."""
+    hit = (torch.rand(ids.shape) < share) & (ids >= FIRST)
+    strangers = torch.randint(1, N_STRANGERS + 1, ids.shape, dtype=ids.dtype)
+    return torch.where(hit, strangers, ids)
+
+
+def _groups(net: TextNet, decay: float) -> list[dict[str, Any]]:
+    """Weights that shrink: matrices and hashed tables; not norms, biases nor the characters."""
+    shrinking = [one for name, one in net.named_parameters() if one.ndim > 1 and not name.startswith("characters")]
+    others = [one for name, one in net.named_parameters() if one.ndim <= 1 or name.startswith("characters")]
+    return [{"params": shrinking, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    draft = path.with_suffix(".new")
+    torch.save(state, draft)
+    draft.replace(path)
+
+
+def _shown(scores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
