@@ -1,5 +1,6 @@
-"""`livewarden models`: the store and the zoo from the command line.
+"""`livewarden models`: the store, the zoo and training from the command line.
 
+Training needs the packages of the group `train` and, from who composes the command line, `TextServing` as the context's `obj`.
 Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 the command was written wrongly.
 """
 
@@ -7,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from models.errors import LicenceNotAccepted, ModelsError
+from models.errors import LicenceNotAccepted, ModelsError, TrainingUnavailable
+from models.progress_bar import progress_bar
+from models.seam import TextServing
 from models.store import ModelStore, Stored, default_root
 from models.zoo import ACCEPTED_BY_DEFAULT, Zoo, ZooEntry
 
@@ -30,6 +33,17 @@ StoreFolder = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON on standard output and nothing else.")]
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder with the data sets, each in a folder of its name.")]
+RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, evaluation, flagged danmaku.")]
+
+
+class Network(StrEnum):
+    """Networks of our own."""
+
+    TEXT = "text"
+
+
+WhichNetwork = Annotated[Network, typer.Argument(help="Which network.")]
 
 
 @contextlib.contextmanager
@@ -127,7 +141,7 @@ def pull_models(
             licence = zoo[name].licence
             console.print(f"[bold]{name}[/] licence [bold]{escape(licence.spdx)}[/]: {escape(licence.notice)}")
             try:
-                with _progress_bar(console) as bar:
+                with progress_bar(console) as bar:
                     ref = zoo.pull(name, store, accept_licences=accepted, mirror_dir=mirror, progress=bar.told)
             except LicenceNotAccepted as exc:
                 # With --all the others still come; the exit code says that not everything did.
@@ -211,22 +225,79 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
     ]
 
 
-class _Bar:
-    """A progress bar that appears with the first byte."""
+@models_app.command("train")
+def train_network(
+    context: typer.Context,
+    network: WhichNetwork,
+    data: DataFolder,
+    out: RunFolder,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="End before an epoch that would go over.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs over which the learning rate falls.")] = 14,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
+) -> None:
+    """Train a network on one core; a checkpoint after every epoch, stops by itself when it gets no better."""
+    with _one_line_errors(), _training(context) as serving:
+        from models.data import read_rows
+        from models.train import Plan, Run
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
+        run = Run(read_rows(data, serving().fold), out, Plan(n_epochs=epochs))
+        console = Console(stderr=True, highlight=False)
+        console.print(f"{network}: {run.n_steps} steps an epoch, {run.alphabet}, {escape(str(run.shape))}")
+        if resume and run.resume():
+            console.print(f"resumed after epoch {run.progress.epoch}")
+        done = run.train(budget_s=minutes * 60 if minutes else None, tell=lambda line: console.print(escape(line)))
+    typer.echo(f"best epoch {done.best_epoch} of {done.epoch}, validation score {done.best:.4f}, in {out}")
 
-    def told(self, file: str, done_bytes: int, total_bytes: int | None) -> None:
-        """Move the bar; called by the download."""
-        if self._task is None:
-            self._task = self._bar.add_task(file, total=total_bytes)
-        self._bar.update(self._task, completed=done_bytes, total=total_bytes)
+
+@models_app.command("evaluate")
+def evaluate_network(
+    context: typer.Context,
+    network: WhichNetwork,
+    data: DataFolder,
+    out: RunFolder,
+    baseline: Annotated[bool, typer.Option(help="Fit the TF-IDF baseline beside it.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a run's best network on the test side of the split, beside a baseline on the same rows."""
+    with _one_line_errors(), _training(context) as serving:
+        from models.data import read_rows
+        from models.evaluate import evaluate, table
+
+        found = evaluate(out, read_rows(data, serving().fold), baseline=baseline)
+    typer.echo(json.dumps(found) if as_json else f"{network}\n{table(found)}")
+
+
+@models_app.command("export")
+def export_network(
+    context: typer.Context,
+    network: WhichNetwork,
+    out: RunFolder,
+    to: Annotated[Path, typer.Option(help="Folder for the graph and its manifest.")],
+    version: Annotated[str, typer.Option(help="Version in the manifest; raise it with every change.")],
+    publish: Annotated[bool, typer.Option("--publish", help="Also take it into the store, tested.")] = False,
+    folder: StoreFolder = None,
+) -> None:
+    """Write a run's best network as ONNX with its manifest; refused where the graph does not answer as the network does."""
+    with _one_line_errors(), _training(context) as serving:
+        from models.export import export
+
+        done = export(out, to, version=version, serving=serving())
+        typer.echo(f"{network}: {done.ref}, {done.size_bytes / 1e6:.2f} MB in {to}; {done.parity}")
+        if publish:
+            store = _store(folder)
+            ref = store.publish(to)
+            store.mark_tested(ref, done.metrics)
+            _say_state(store, ref)
 
 
 @contextlib.contextmanager
-def _progress_bar(console: Console) -> Iterator[_Bar]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield _Bar(bar)
+def _training(context: typer.Context) -> Iterator[Callable[[], TextServing]]:
+    """Hand out what serving lends to training, and say what to install where a package of training is missing."""
+    if context.obj is None:
+        raise TrainingUnavailable("training needs the text engine; run it as `livewarden models`")
+    try:
+        yield context.obj
+    except ModuleNotFoundError as exc:
+        raise TrainingUnavailable(
+            f"training needs the package {exc.name}; install the group: pip install --group train, in a checkout"
+        ) from exc

@@ -55,7 +55,7 @@ SHARES: Mapping[Source, tuple[int, int]] = {
     Source.COLD: (15, 25),
     Source.SWSR: (15, 25),
     Source.DAVIDSON: (15, 25),
-    Source.DANMAKU: (30, 50),
+    Source.DANMAKU: (30, 60),
 }
 """Below the first number of the hash's hundred a text is TEST, below the second VALID, else TRAIN."""
 

@@ -80,7 +80,7 @@ class Alphabet:
         if len(set(codes)) != len(codes) or any(code >= _BMP for code in codes):
             raise ManifestError("an alphabet has each character once and none above U+FFFF")
         self.characters = characters
-        strangers = 1 + np.arange(_BMP, dtype=np.int64) * 40503 % N_STRANGERS
+        strangers = 1 + np.arange(_BMP) % N_STRANGERS
         self._table: Ids = strangers.astype(np.int32)
         self._table[codes] = FIRST + np.arange(len(codes), dtype=np.int32)
 
@@ -107,7 +107,7 @@ class Alphabet:
         return ids
 
     def _mixed(self, codes: NDArray[np.uint32]) -> Ids:
-        ids = self._table[codes & (_BMP - 1)]
+        ids: Ids = self._table[codes & (_BMP - 1)]
         high = codes >= _BMP
         ids[high] = 1 + codes[high] % N_STRANGERS
         return ids

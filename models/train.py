@@ -28,6 +28,9 @@ from models.text_codec import FIRST, N_STRANGERS, Alphabet
 
 log = logging.getLogger(__name__)
 
+Tell = Callable[[str], None]
+"""Told one line at a time how a run goes."""
+
 LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
 
 WEIGHTS = {Source.COLD: 1.0, Source.SWSR: 1.0, Source.DAVIDSON: 0.5, Source.DANMAKU: 1.0}
@@ -111,18 +114,26 @@ class Run:
         self.progress = Progress(**state["progress"])
         return True
 
-    def train(self, *, budget_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> Progress:
-        """Train to the plan's end, to early stopping, or until another epoch would not fit the budget."""
+    def train(
+        self, *, budget_s: float | None = None, tell: Tell = log.info, clock: Callable[[], float] = time.monotonic
+    ) -> Progress:
+        """Train to the plan's end, to early stopping, or until another epoch would not fit the budget.
+
+        Args:
+            budget_s: seconds; None for no limit.
+            tell: given a line after every epoch.
+            clock: monotonic seconds.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         started_s = clock()
         longest_s = 0.0
         while self.progress.epoch < self.plan.n_epochs and not self._stale():
             epoch_s = clock()
             if budget_s is not None and longest_s and epoch_s - started_s + longest_s > budget_s:
-                log.warning("time is up after %d epochs; go on with --resume", self.progress.epoch)
+                tell(f"time is up after {self.progress.epoch} epochs; go on with --resume")
                 break
             loss = self._epoch()
-            self._judge(loss, clock() - epoch_s)
+            tell(self._judge(loss, clock() - epoch_s))
             longest_s = max(longest_s, clock() - epoch_s)
         return self.progress
 
@@ -167,14 +178,17 @@ class Run:
             for mean, now in zip(self.mean.parameters(), self.net.parameters(), strict=True):
                 mean.lerp_(now, 1.0 - past)
 
-    def _judge(self, loss: float, took_s: float) -> None:
-        """Score the averaged weights on the validation side, keep them where they are the best so far, write the checkpoint."""
+    def _judge(self, loss: float, took_s: float) -> str:
+        """Score the averaged weights on the validation side, keep them where they are the best so far, write the checkpoint.
+
+        Returns:
+            a line that says so.
+        """
         scores = validation_scores(logits_of(self.mean, self._valid, self.alphabet), self._valid)
         score = float(np.mean(list(scores.values())))
         progress = self.progress
         progress.epoch += 1
         progress.history.append({"epoch": progress.epoch, "loss": loss, "seconds": round(took_s, 1), "score": score, **scores})
-        log.warning("epoch %d: loss %.4f, %s, %.0f s", progress.epoch, loss, _shown(scores), took_s)
         better = score > progress.best
         if better:
             progress.best, progress.best_epoch = score, progress.epoch
@@ -189,6 +203,7 @@ class Run:
         rest = {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict(), "progress": asdict(progress)}
         _save({**state, **rest}, self.folder / LAST_FILE)
         (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
+        return f"epoch {progress.epoch}: loss {loss:.4f}, {_shown(scores)}, {took_s:.0f} s"
 
 
 def validation_scores(logits: Floats, rows: Sequence[Row]) -> dict[str, float]:
