@@ -15,6 +15,7 @@ import typer
 
 from inference.cli import check
 from inference.errors import LivewardenError
+from inference.lexicon_cli import lexicon_app
 from inference.policy_cli import policy_app
 from models.cli import models_app
 from models.errors import ModelsError
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(rooms_app, name="rooms")
 app.add_typer(policy_app, name="policy")
+app.add_typer(lexicon_app, name="lexicon")
 app.command("check")(check)
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; LIVEWARDEN_* variables go over it.")]
