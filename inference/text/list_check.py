@@ -165,5 +165,5 @@ def _csv_lines(path: Path, text: str) -> list[CorpusLine]:
             raise ConfigError(f"corpus {path} has the columns {', '.join(columns) or 'none'}; it needs one called {TEXT_COLUMN!r}")
         rows = [(reader.line_num, row[TEXT_COLUMN] or "") for row in reader]
     except csv.Error as exc:
-        raise ConfigError(f"corpus {path}, line {reader.line_num}: no CSV: {exc}; close every quote") from None
+        raise ConfigError(f"corpus {path}, line {reader.reader.line_num}: no CSV: {exc}; close every quote") from None
     return [CorpusLine(number, said.strip()) for number, said in rows if said.strip()]

@@ -98,7 +98,8 @@ def csv_rows(text: str, where: object) -> Iterator[Row]:
         if len(cells) > len(columns):
             yield Row(lines.first, {}, f"{len(cells)} values for {len(columns)} columns; put values that hold a comma in quotes")
         elif len(cells) > place and cells[place].strip():
-            yield Row(lines.first, dict(zip(columns, cells, strict=False)) | dict.fromkeys(columns[len(cells) :], ""))
+            cells += [""] * (len(columns) - len(cells))
+            yield Row(lines.first, dict(zip(columns, cells, strict=True)))
 
 
 def csv_text(terms: Iterable[Term]) -> str:
