@@ -21,8 +21,8 @@ from inference.verdicts import Judged, Span
 MAX_HITS_SHOWN = 20
 """Offending lines that a person is shown; the counts tell of the rest."""
 
-MAX_HITS_PER_TERM = 5
-"""So that one bad term does not hide the others."""
+HITS_PER_TERM = 5
+"""Lines of one term where there are many, so that a bad one does not hide the others."""
 
 HIT_COLUMNS = ("term", "label", "lines", "line", "span", "score", "text")
 VERSION_COLUMNS = ("list", "kind", "state", "lines", "imported", "owner", "from", "false hits")
@@ -50,10 +50,11 @@ def told_spans(spans: Sequence[Span]) -> str:
 
 
 def hit_rows(report: ListReport) -> Iterator[Row]:
-    """Lay out under `HIT_COLUMNS` which term hits which ordinary lines: worst terms first, a few lines of each, 20 in all."""
+    """Lay out under `HIT_COLUMNS` which term hits which ordinary lines: worst terms first, 20 lines in all, 5 of a term where terms are many."""
     left = MAX_HITS_SHOWN
+    share = max(HITS_PER_TERM, left // max(1, len(report.terms)))
     for term in report.terms:
-        hits = term.hits[: min(MAX_HITS_PER_TERM, left)]
+        hits = term.hits[: min(share, left)]
         left -= len(hits)
         for hit in hits:
             score = f"{hit.score:.2f} {hit.decision}"

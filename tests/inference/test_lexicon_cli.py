@@ -98,6 +98,16 @@ def test_at_most_twenty_lines_are_shown_five_a_term(tmp_path: Path):
     assert "... and 16 more hits, of 6 terms in all" in result.stdout
 
 
+def test_a_single_bad_term_is_shown_with_twenty_lines(tmp_path: Path):
+    (tmp_path / "words.txt").write_text("测试词甲\n", "utf-8")
+    (tmp_path / "lines.txt").write_text("测试词甲\n" * 30, "utf-8")
+
+    result = run("check", str(tmp_path / "words.txt"), "--corpus", str(tmp_path / "lines.txt"))
+
+    assert len([line for line in result.stdout.splitlines() if line.startswith("测试词甲\t")]) == 20
+    assert "... and 10 more hits, of 1 terms in all" in result.stdout
+
+
 def test_a_check_for_machines_is_one_object(everyday: str, corpus: str):
     result = run("check", everyday, "--corpus", corpus, "--json")
 
@@ -259,6 +269,17 @@ def test_an_allow_list_is_shown_with_its_phrases_counted(tmp_path: Path):
     run("import", str(tmp_path / "ours.txt"), "--name", "ours", "--kind", "allow")
 
     assert run("show", "ours").stdout.splitlines()[-1] == "phrases: 2"
+
+
+def test_a_version_put_there_by_hand_is_shown_as_far_as_it_is_known(good: str, store: ListStore):
+    run("import", good, "--name", "ads")
+    (store.root / "ads" / "2.csv").write_text("term,label,level\n某词,custom.word,2\n", "utf-8")
+
+    result = run("show", "ads")
+    view = json.loads(run("show", "ads", "--json").stdout)
+
+    assert result.stdout.splitlines()[2].split("\t") == ["ads@2", "block", "off", "?", "?", "", "", "?"]
+    assert view["versions"][1] == {"name": "ads", "version": 2, "kind": "block", "live": False}
 
 
 def test_try_tells_what_the_lists_in_force_find(good: str):

@@ -150,6 +150,23 @@ def test_a_file_written_by_hand_counts_and_has_no_notes(store: ListStore):
     assert live_words(store) == ["北极星"]
 
 
+def test_notes_that_are_none_do_not_keep_a_list_from_counting(store: ListStore):
+    stored = store.publish("ads", words("天狼星"), NOTES)
+    stored.path.write_text(stored.path.read_text("utf-8").replace("2026-11-25T12", "yesterday"), "utf-8")
+
+    assert stored.notes() is None
+    assert live_words(store) == ["天狼星"]
+
+
+def test_a_version_that_is_gone_is_told(store: ListStore):
+    stored = store.publish("ads", words("天狼星"), NOTES)
+    stored.path.unlink()
+
+    for read_it in (stored.notes, stored.text):
+        with pytest.raises(ConfigError, match=r"cannot read ads@1: .*roll the list back to another version"):
+            read_it()
+
+
 def test_a_version_is_given_out_as_it_can_be_imported_again(store: ListStore, tmp_path: Path):
     stored = store.publish("ads", words("天狼星", "#北"), NOTES)
     path = tmp_path / "out.csv"
