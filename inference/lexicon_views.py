@@ -50,7 +50,7 @@ def told_spans(spans: Sequence[Span]) -> str:
 
 
 def hit_rows(report: ListReport) -> Iterator[Row]:
-    """Lay out under `HIT_COLUMNS` which term hits which ordinary lines: worst terms first, 20 lines in all, 5 of a term where terms are many."""
+    """Lay out under `HIT_COLUMNS` which term hits which ordinary lines: worst terms first, 20 lines, 5 of a term where many do."""
     left = MAX_HITS_SHOWN
     share = max(HITS_PER_TERM, left // max(1, len(report.terms)))
     for term in report.terms:
