@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.inference.text.evasion_sets.characters import Form, Tables
 
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u180e\u2063"
+FILLERS = "\u3164\u115f\u2800\uffa0\U000e0020\U000e0041"
+"""Letters, a Braille pattern and tags that show nothing."""
 BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u2066\u2068\u2069"
 COMBINING = "\u0301\u0308\u0336\u0338\u20dd\u20e3\u0332\ufe0f\u034f"
 MARKS = (
@@ -38,9 +40,20 @@ MARKS = (
     "︱",
     "﹏",
     "㇏",
+    "------",
+    "......",
+    "。。。",
+    "——",
+    "~~",
+    "☆",
+    "●",
+    "│",
+    "♪",
+    "×",
+    "÷",
 )
-SENTENCE_MARKS = ("，", "。", "！", ",", "！", "：")
-SPACES = (" ", "  ", "\u3000", "\u00a0", "\u2009", " ", " ")
+SENTENCE_MARKS = ("，", "。", "！", ",")
+SPACES = (" ", "  ", "\u3000", "\u00a0", "\u2009", " ", " ", "\n", "     ")
 EMOJI = ("🔥", "❤", "❤️", "😂", "👍", "🌹", "✨", "💋", "😊", "🎉", "👉", "⭐", "🤝🏻", "👨‍👩‍👧", "🇨🇳", "😂😂", "🈶", "🍑")
 DIGITS = "0123456789"
 LETTERS = "abcdefghkmnopqrtuwxyzABDGKX"
@@ -64,6 +77,17 @@ def joined_by(form: Form, tables: Tables, options: tuple[str, ...] | str, *, ali
     for gap, piece in zip(gaps, form[1:], strict=True):
         out += gap + piece
     return out
+
+
+BRACKETS = ("【】", "（）", "()", "《》", "[]", "「」", "“”", "<>")
+
+
+def bracketed(form: Form, tables: Tables) -> str:
+    """Put pieces in brackets, all or the last one: 【代】【练】, 代(练)."""
+    left, right = tables.rng.choice(BRACKETS)
+    if tables.rng.random() < 0.5:
+        return "".join(left + piece + right for piece in form)
+    return "".join(form[:-1]) + left + form[-1] + right
 
 
 def sprinkled(form: Form, tables: Tables, options: str) -> str:

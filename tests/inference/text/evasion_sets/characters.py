@@ -21,6 +21,8 @@ class Character:
     traditional: str
     homophones: tuple[str, ...]
     """Same sound, any tone, in use for this purpose."""
+    homophones_rare: tuple[str, ...]
+    """Other common characters of the same sound."""
     dialect: tuple[str, ...]
     """Same sound to those who do not tell z from zh, c from ch, s from sh, n from l, in from ing, an from ang."""
     lookalikes: tuple[str, ...]
@@ -65,6 +67,7 @@ def _character(line: dict[str, str]) -> Character:
         pinyin=line["pinyin"],
         traditional=line["traditional"],
         homophones=tuple(line["homophones"].split()),
+        homophones_rare=tuple(line["homophones_rare"].split()),
         dialect=tuple(line["dialect"].split()),
         lookalikes=tuple(line["lookalikes"].split()),
         split_beside=tuple(filter(None, line["split_beside"].split(","))),

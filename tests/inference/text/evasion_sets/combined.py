@@ -109,6 +109,7 @@ PAIRS: dict[str, Disguise] = {
     "homophone+traditional": plainly(both(sound.homophone_all, shape.traditional)),
     "look-alike+pinyin": plainly(both(shape.lookalike_han, sound.syllables)),
     "split+pinyin": plainly(both(shape.split_beside, sound.syllables)),
+    "southern pinyin": spread(sound.southern, ("", "", " ")),
     "wide pinyin": wide(spread(sound.syllables, ("", ".", "-"))),
     "wide mixed": wide(plainly(sound.mixed)),
     "repeated homophone": plainly(repeated(sound.homophone_one)),

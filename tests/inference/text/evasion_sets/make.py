@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.inference.text.evasion_sets import arrange
+from tests.inference.text.evasion_sets import arrange, contacts
 from tests.inference.text.evasion_sets.characters import Tables
 from tests.inference.text.evasion_sets.combined import PAIRS, TRIPLES
 from tests.inference.text.evasion_sets.rows import Row, read, table, write
@@ -13,8 +13,25 @@ from tests.inference.text.evasion_sets.techniques import TECHNIQUES, Disguise
 
 SEED = 7
 N_TRIES = 12
-PER_TERM = {"combined_two": 5, "combined_three": 4, "cross_message": 3, "homophone_all": 3, "homophone_one": 3, "punctuation": 3}
+PER_TERM = {
+    **dict.fromkeys(("zero_width", "bidi", "soft_hyphen", "combining", "fillers", "circled", "mathematical", "sentence_marks"), 1),
+    **dict.fromkeys(("brackets", "pinyin_joined", "full_width"), 1),
+    **dict.fromkeys(("homophone_all", "dialect", "lookalike_han", "stand_in", "punctuation", "split_beside", "emoji_word"), 3),
+    **dict.fromkeys(("homophone_one", "combined_three", "cross_message"), 4),
+    "combined_two": 6,
+    "digit_for_han": 8,
+    "case": 8,
+}
 """Forms of each term where it is not two."""
+
+FEW_FORMS = {"traditional", "reversed", "case", "initials", "initials_mixed", "split_above", "lookalike_kana"}
+"""Techniques with so few forms that each stands in two sentences."""
+
+OUTER = "".join(arrange.BRACKETS)
+"""Brackets around the first and the last character are not part of the term."""
+
+N_CONTACTS = 40
+"""Contacts of each type."""
 
 UNCLEAR_ALONE = {
     "reversed",
@@ -51,8 +68,8 @@ class Carriers:
         """Put a form into a sentence, or leave it alone where it is clear alone."""
         unclear = len(term) < 3 and technique in UNCLEAR_ALONE
         if not unclear and self._rng.random() < 0.2:
-            return Row(technique, term, (form,), form)
-        return Row(technique, term, (self._rng.choice(self._of[term]).format(form),), form)
+            return Row(technique, term, (form,), form.strip(OUTER))
+        return Row(technique, term, (self._rng.choice(self._of[term]).format(form),), form.strip(OUTER))
 
     def around(self, term: str, parts: tuple[str, ...]) -> tuple[str, ...]:
         """Put the beginning of a sentence before the first message and its end behind the last one, where that stays short."""
@@ -81,7 +98,8 @@ def single(tables: Tables, carriers: Carriers, terms: list[str]) -> Iterator[Row
             if technique in ("initials", "initials_mixed") and len(term) < 3:
                 continue
             for form in forms(term, disguise, tables, PER_TERM.get(technique, 2)):
-                yield carriers.place(technique, term, form)
+                for _ in range(2 if technique in FEW_FORMS else 1):
+                    yield carriers.place(technique, term, form)
 
 
 def combined(tables: Tables, carriers: Carriers, terms: list[str]) -> Iterator[Row]:
@@ -106,9 +124,14 @@ def positives() -> list[Row]:
     terms = [line["term"] for line in table("carriers.tsv")]
     tables = Tables(SEED)
     carriers = Carriers(random.Random(SEED))
-    rows = [*single(tables, carriers, terms), *combined(tables, carriers, terms), *sequences(tables, carriers, terms)]
-    by_hand = {row.text for row in read("handwritten.tsv", "technique")}
-    return list({row.text: row for row in reversed(rows) if row.text not in by_hand}.values())[::-1]
+    rows = [
+        *single(tables, carriers, terms),
+        *combined(tables, carriers, terms),
+        *sequences(tables, carriers, terms),
+        *contacts.rows(tables, N_CONTACTS),
+    ]
+    left_out = tables.ordinary | {row.text for row in read("handwritten.tsv", "technique")}
+    return list({row.text: row for row in reversed(rows) if row.text not in left_out}.values())[::-1]
 
 
 if __name__ == "__main__":

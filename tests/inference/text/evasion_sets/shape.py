@@ -33,8 +33,7 @@ KANA = {
 
 def traditional(term: str, tables: Tables) -> Form | None:
     """加群 -> 加羣; one character or all."""
-    form = swapped(term, tables, lambda char: (char.traditional,) if char.traditional else (), tables.rng.choice((1, 9)))
-    return form
+    return swapped(term, tables, lambda char: (char.traditional,) if char.traditional else (), tables.rng.choice((1, 9)))
 
 
 @cache
@@ -98,6 +97,22 @@ def bracketed(letters: str) -> str:
 def squared(letters: str) -> str:
     """Write letters in dark squares: 🅳🅻."""
     return "".join(chr(0x1F170 + ord(char) - 97) if "a" <= char <= "z" else char for char in letters.lower())
+
+
+def flags(letters: str) -> str:
+    """Write letters as regional indicators, a zero-width space between them, so that no two make a flag."""
+    return "\u200b".join(chr(0x1F1E6 + ord(char) - 97) if "a" <= char <= "z" else char for char in letters.lower())
+
+
+def raised(letters: str) -> str:
+    """Write letters as modifier letters: ᵈˡ."""
+    return letters.lower().translate(dict(zip(map(ord, "abcdefghijklmnoprstuvwxyz"), "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True)))
+
+
+def double_struck(letters: str) -> str:
+    """Write letters double-struck: 𝕕𝕝, some of which stand outside their block."""
+    holes = {"C": "ℂ", "H": "ℍ", "N": "ℕ", "P": "ℙ", "Q": "ℚ", "R": "ℝ", "Z": "ℤ"}
+    return "".join(holes.get(char, mathematical(char, 0x1D538)) for char in letters)
 
 
 def small_capitals(letters: str) -> str:

@@ -17,7 +17,9 @@ def swapped(term: str, tables: Tables, options: Callable[[Character], tuple[str,
 
 
 def homophone_one(term: str, tables: Tables) -> Form | None:
-    """加微信 -> 加薇信."""
+    """加微信 -> 加薇信; now and then by a character that nobody uses for it."""
+    if tables.rng.random() < 0.35:
+        return swapped(term, tables, lambda char: char.homophones_rare, 1)
     return swapped(term, tables, lambda char: char.homophones, 1)
 
 
@@ -28,8 +30,7 @@ def homophone_all(term: str, tables: Tables) -> Form | None:
 
 def dialect(term: str, tables: Tables) -> Form | None:
     """私服 -> 师服; a longer term may have a plain homophone besides."""
-    form = swapped(term, tables, lambda char: char.dialect, 1 if len(term) < 3 else tables.rng.choice((1, 2)))
-    return form
+    return swapped(term, tables, lambda char: char.dialect, 1 if len(term) < 4 else tables.rng.choice((1, 2)))
 
 
 def syllables(term: str, tables: Tables) -> Form | None:
@@ -37,6 +38,15 @@ def syllables(term: str, tables: Tables) -> Form | None:
     if not any(map(is_han, term)):
         return None
     return tuple(tables[char].toneless if is_han(char) else char.lower() for char in term)
+
+
+def southern(term: str, tables: Tables) -> Form | None:
+    """智障 -> zi zang: pinyin as those write it who do not tell zh from z, ch from c, sh from s; None where nothing changes."""
+    form = syllables(term, tables)
+    if form is None:
+        return None
+    made = tuple(piece[0] + piece[2:] if piece[:2] in ("zh", "ch", "sh") else piece for piece in form)
+    return made if made != form else None
 
 
 def toned(term: str, tables: Tables) -> Form | None:

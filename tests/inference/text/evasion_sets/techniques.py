@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from tests.inference.text.evasion_sets import arrange, shape, sound
@@ -86,14 +87,6 @@ def lettered(restyle: Callable[[str, Tables], str], write: Write = sound.syllabl
     return disguise
 
 
-def capitals(text: str, tables: Tables) -> str:
-    """Write DAILIAN, DaiLian or dAiLiAn."""
-    style = tables.rng.randrange(3)
-    if style == 0:
-        return text.upper()
-    return "".join(char.upper() if (at % 2 == style % 2) else char.lower() for at, char in enumerate(text))
-
-
 def pinyin_capitals(term: str, tables: Tables) -> str | None:
     """Write Dai Lian, DaiLian, DAILIAN."""
     form = sound.syllables(term, tables)
@@ -112,8 +105,6 @@ def numbered_tones(term: str, tables: Tables) -> str | None:
 
 def sound_with_number(piece: str) -> str:
     """Turn the tone mark of a syllable into a number behind it."""
-    import unicodedata
-
     marks = {"\u0304": "1", "\u0301": "2", "\u030c": "3", "\u0300": "4"}
     taken = unicodedata.normalize("NFD", piece)
     return "".join(char for char in taken if char not in marks) + "".join(marks[char] for char in taken if char in marks)
@@ -154,24 +145,48 @@ def pairs(term: str, tables: Tables) -> str | None:
     return "".join(arrange.pairs_repeated(tuple(term), tables))
 
 
-def nothing_new(text: str, _tables: Tables) -> str:
-    """Leave a text as it is."""
-    return text
+def sentence_marks(term: str, tables: Tables) -> str | None:
+    """Put the same sentence mark into every gap of a term of three characters and more: 加，微，信."""
+    return tables.rng.choice(arrange.SENTENCE_MARKS).join(term) if len(term) > 2 else None
+
+
+def in_brackets(term: str, tables: Tables) -> str:
+    """Put characters in brackets."""
+    return arrange.bracketed(tuple(term), tables)
+
+
+def digit_for_han(term: str, tables: Tables) -> str | None:
+    """Write 六合彩 as 6合彩, ⑥合彩, Ⅵ合彩."""
+    digits = {"一": "1①１Ⅰ㈠壹❶𝟏¹١", "六": "6⑥６Ⅵⅵ陆㈥❻𝟔⁶٦", "百": ("100", "１００", "①⓪⓪", "佰")}
+    first = digits.get(term[0])
+    return None if first is None else tables.rng.choice(first) + term[1:]
+
+
+LETTER_FORMS = (shape.bracketed, shape.squared, shape.small_capitals, shape.flags, shape.raised)
+
+
+def mathematical(text: str, tables: Tables) -> str:
+    """Write letters in one of the mathematical alphabets."""
+    start = tables.rng.choice((*shape.MATHEMATICAL, None))
+    return shape.double_struck(text) if start is None else shape.mathematical(text, start)
 
 
 TECHNIQUES: dict[str, Disguise] = {
     "traditional": glued(shape.traditional),
     "full_width": lettered(lambda text, _t: shape.full_width(text)),
     "circled": lettered(lambda text, tables: shape.circled(text.upper() if tables.rng.random() < 0.4 else text)),
-    "mathematical": lettered(lambda text, tables: shape.mathematical(text, tables.rng.choice(shape.MATHEMATICAL))),
-    "letter_forms": lettered(lambda text, tables: tables.rng.choice((shape.bracketed, shape.squared, shape.small_capitals))(text)),
+    "mathematical": lettered(mathematical),
+    "letter_forms": lettered(lambda text, tables: tables.rng.choice(LETTER_FORMS)(text)),
     "compatibility": glued(shape.other_code_points),
     "case": any_case,
     "zero_width": sprinkled(as_is, arrange.ZERO_WIDTH),
     "bidi": sprinkled(as_is, arrange.BIDI),
+    "fillers": sprinkled(as_is, arrange.FILLERS),
     "soft_hyphen": sprinkled(as_is, "\u00ad"),
     "combining": sprinkled(as_is, arrange.COMBINING),
     "punctuation": separated(as_is, arrange.MARKS),
+    "brackets": in_brackets,
+    "sentence_marks": sentence_marks,
     "spaces": separated(as_is, arrange.SPACES),
     "emoji": separated(as_is, arrange.EMOJI),
     "digits_between": between_han(arrange.DIGITS, 2),
@@ -199,6 +214,7 @@ TECHNIQUES: dict[str, Disguise] = {
     "split_above": glued(shape.split_above),
     "emoji_word": glued(known("emoji_word")),
     "stand_in": glued(known("stand_in")),
+    "digit_for_han": digit_for_han,
     "leet": lettered(leet),
     "reversed": glued(reversed_form),
 }
