@@ -35,6 +35,8 @@ LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
 
 WEIGHTS = {Source.COLD: 1.0, Source.SWSR: 1.0, Source.DAVIDSON: 0.5, Source.DANMAKU: 1.0}
 """What a row of each source counts; the tweets were picked by their slurs and count less."""
+ABUSIVE_DANMAKU = 3.0
+"""What one of the few danmaku counts that are taken for insults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Run:
         self.progress = Progress()
         self._rows = learnt
         self._train = EncodedRows(learnt, self.alphabet)
-        self._weights = torch.tensor([WEIGHTS[row.source] for row in learnt])
+        self._weights = torch.tensor([_weight(row) for row in learnt])
         self._targets = torch.from_numpy(self._train.targets)
         self._valid = valid
         torch.set_num_threads(1)
@@ -253,6 +255,10 @@ def load_best(folder: Path) -> Trained:
     net.load_state_dict(state["mean"])
     net.eval()
     return Trained(net, Alphabet(state["alphabet"]))
+
+
+def _weight(row: Row) -> float:
+    return ABUSIVE_DANMAKU if row.source is Source.DANMAKU and row.targets[0] else WEIGHTS[row.source]
 
 
 def _disturbed(ids: Tensor, share: float) -> Tensor:

@@ -6,6 +6,7 @@ padded nor on what it is batched with: filling is zero wherever neighbours are l
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +16,12 @@ from torch.nn import functional as F
 from models.data import HEADS
 from models.text_codec import PAD
 
-_PAIR, _FAR_PAIR = 40503, 10007
+PAIR, FAR_PAIR = 40503, 10007
 """Multipliers of the hashes; their products with any character's number stay within 31 bits."""
-_FAR_BELOW = -1e4
+FAR_BELOW = -1e4
+"""Added to filling, so that it is never the highest nor attended to."""
+TABLES = ("characters", "pairs", "grams")
+"""Parts that are looked up: nearly all of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,8 @@ class TextNet(nn.Module):
         """
         mask = (ids != PAD).unsqueeze(2).to(self.look.weight.dtype)  # (B, L, 1)
         before, far = _shifted(ids, 1), _shifted(ids, 2)
-        pair = before * _PAIR + ids
-        triple = far * _FAR_PAIR + pair
+        pair = before * PAIR + ids
+        triple = far * FAR_PAIR + pair
         x = self.drop((self.characters(ids) + self.drop(self.pairs(pair % self.shape.n_pairs))) * mask)  # (B, L, D)
         for block in self.blocks:
             x = block(x, mask)
@@ -106,7 +110,7 @@ class TextNet(nn.Module):
         return deep + self._linear(pair, triple, mask)
 
     def _pooled(self, x: Tensor, mask: Tensor) -> Tensor:
-        away = (1.0 - mask) * _FAR_BELOW  # (B, L, 1)
+        away = (1.0 - mask) * FAR_BELOW  # (B, L, 1)
         looks = torch.softmax(self.look(x) + away, dim=1).transpose(1, 2)  # (B, K, L)
         attended = torch.flatten(torch.matmul(looks, x), start_dim=1)  # (B, K * D)
         highest = (x + away).amax(dim=1)  # (B, D)
@@ -122,3 +126,30 @@ class TextNet(nn.Module):
 def _shifted(ids: Tensor, by: int) -> Tensor:
     """Move a text to the right; filling comes in from the left."""
     return torch.cat((torch.zeros_like(ids[:, :by]), ids[:, :-by]), dim=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rounded:
+    """A table in 8 bits: what was `weights[i, j]` is `values[i, j] * steps[j]`."""
+
+    values: Tensor
+    """int8, (n, D)."""
+    steps: Tensor
+    """float32, (D,)."""
+
+
+def rounded(weights: Tensor) -> Rounded:
+    """Round a table to 8 bits, each column by its own largest value."""
+    steps = weights.detach().abs().amax(dim=0).clamp(min=1e-8) / 127.0
+    return Rounded(torch.round(weights.detach() / steps).to(torch.int8), steps)
+
+
+def with_rounded_tables(net: TextNet) -> TextNet:
+    """Return a copy whose tables hold what 8 bits keep of them: the network as it is shipped."""
+    copied = copy.deepcopy(net)
+    with torch.no_grad():
+        for name in TABLES:
+            table = getattr(copied, name)
+            small = rounded(table.weight)
+            table.weight.copy_(small.values.to(table.weight.dtype) * small.steps)
+    return copied

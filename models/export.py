@@ -1,0 +1,231 @@
+"""The text network as an ONNX file with its manifest: written operator by operator, its tables in 8 bits, checked against torch.
+
+The graph is written by hand so that it has the few operators a CPU runs fast and the older opset every runtime of ours takes. What
+it answers is compared by the runtime that serves, at every length, before anything is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.data import HEADS
+from models.digests import sha256_of
+from models.errors import DataError
+from models.evaluate import read_evaluation
+from models.networks.text import FAR_BELOW, FAR_PAIR, PAIR, TextNet, rounded, with_rounded_tables
+from models.seam import TextServing
+from models.store import MANIFEST_FILE
+from models.text_card import manifest_of
+from models.text_codec import FIRST, LENGTHS, PAD, Alphabet, Ids
+from models.train import load_best
+
+OPSET, IR_VERSION = 17, 8
+GRAPH_FILE = "text.onnx"
+INPUT, OUTPUT = "ids", "scores"
+
+TOLERANCE = 1e-4
+"""Largest difference of a score, 0..1, between the graph and torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far the graph's answers are from torch's."""
+
+    n_texts: int
+    largest: float
+
+    def __str__(self) -> str:
+        return f"largest difference from torch {self.largest:.1e} over {self.n_texts} texts of every length"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    ref: str
+    size_bytes: int
+    parity: Parity
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+
+def export(run: Path, to: Path, *, version: str, serving: TextServing) -> Exported:
+    """Write graph and manifest of a run's best network.
+
+    Args:
+        run: folder of the run, evaluated.
+        to: folder for `text.onnx` and `manifest.yaml`.
+        version: for the manifest.
+        serving: runs the graph for the comparison.
+
+    Raises:
+        DataError: the run has no network or no evaluation, or the graph answers otherwise than torch does.
+    """
+    trained, evaluation = load_best(run), read_evaluation(run)
+    heats = [float(evaluation["temperature"][head]) for head in HEADS]
+    graph = graph_bytes(trained.net, trained.alphabet, heats)
+    parity = compare(graph, trained.net, heats, serving)
+    to.mkdir(parents=True, exist_ok=True)
+    (to / GRAPH_FILE).write_bytes(graph)
+    manifest = manifest_of(evaluation, version=version, file=GRAPH_FILE, sha256=sha256_of(to / GRAPH_FILE))
+    manifest.dump(to / MANIFEST_FILE)
+    return Exported(manifest.ref, len(graph), parity, manifest.metrics)
+
+
+def compare(graph: bytes, net: TextNet, heats: Sequence[float], serving: TextServing) -> Parity:
+    """Compare the graph, run as it is served, with torch on made-up texts of every length and every filling.
+
+    Raises:
+        DataError: an answer differs by more than the tolerance.
+    """
+    small = with_rounded_tables(net)
+    small.eval()
+    rng = np.random.default_rng(1)
+    largest, n_texts = 0.0, 0
+    for length in LENGTHS:
+        ids = made_up(rng, length, net.shape.n_ids)
+        with torch.no_grad():
+            wanted = torch.sigmoid(small(torch.from_numpy(ids)) / torch.tensor(heats)).numpy()
+        largest = max(largest, float(np.abs(serving.run(graph, ids) - wanted).max()))
+        n_texts += len(ids)
+    if not largest <= TOLERANCE:
+        raise DataError(f"the graph answers up to {largest:.2e} otherwise than torch; at most {TOLERANCE:.0e}; nothing was written")
+    return Parity(n_texts, largest)
+
+
+def made_up(rng: np.random.Generator, length: int, n_ids: int) -> Ids:
+    """Return texts of random characters, one of every size up to a length, int32, (length, length)."""
+    ids = rng.integers(1, n_ids, (length, length), np.int32)
+    # Frequent characters are what real texts are made of.
+    ids = np.where(rng.random(ids.shape) < 0.5, np.minimum(ids, FIRST + ids % 200), ids).astype(np.int32)
+    ids[np.arange(length)[None, :] > np.arange(length)[:, None]] = PAD
+    return ids
+
+
+def graph_bytes(net: TextNet, alphabet: Alphabet, heats: Sequence[float]) -> bytes:
+    """Write a network as an ONNX file; its answers are probabilities, its alphabet is in the metadata `characters`."""
+    graph = _Graph(net)
+    graph.network(heats)
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "livewarden text classifier",
+            [helper.make_tensor_value_info(INPUT, TensorProto.INT32, ["n", "length"])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(HEADS)])],
+            graph.weights,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="livewarden",
+    )
+    helper.set_model_props(model, {"characters": alphabet.characters})
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+class _Graph:
+    """Nodes and weights as they are put down, in the order of `TextNet.forward`."""
+
+    def __init__(self, net: TextNet) -> None:
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+        self._net = net
+
+    def network(self, heats: Sequence[float]) -> None:
+        net, shape = self._net, self._net.shape
+        seen = self.op("Cast", self.op("Not", self.op("Equal", INPUT, self.integers([PAD]))), to=TensorProto.FLOAT)
+        mask = self.op("Unsqueeze", seen, self.integers([2], np.int64))  # (n, L, 1)
+        away = self.op("Mul", self.op("Sub", self.floats([1.0]), mask), self.floats([FAR_BELOW]))
+        pair = self.op("Add", INPUT, self.op("Mul", self.shift(INPUT, 1), self.integers([PAIR])))
+        triple = self.op("Add", pair, self.op("Mul", self.shift(INPUT, 2), self.integers([FAR_PAIR])))
+        near = self.op("Add", self.table("characters", INPUT), self.table("pairs", self.bucket(pair, shape.n_pairs)))
+        x = self.op("Mul", near, mask)  # (n, L, D)
+        for block in net.blocks:
+            x = self.block(block, x, mask)
+        pooled = self.pooled(self.norm(net.norm, x), away)
+        joined = self.op("Relu", self.dense(net.join, pooled))
+        logits = self.op("Add", self.dense(net.answer, joined), self.linear(pair, triple, mask))
+        self.op("Sigmoid", self.op("Div", logits, self.floats(list(heats))), output=OUTPUT)
+
+    def block(self, block: Any, x: str, mask: str) -> str:
+        near = self.op("Mul", self.norm(block.norm, x), mask)
+        sides = self.op("Concat", self.shift(near, 1, n_axes=3), near, self.shift(near, -1, n_axes=3), axis=2)
+        value, gate = self.halves(self.dense(block.mix, sides))
+        return self.op("Add", x, self.op("Mul", value, self.op("Sigmoid", gate)))
+
+    def pooled(self, x: str, away: str) -> str:
+        shape = self._net.shape
+        looks = self.op("Softmax", self.op("Add", self.dense(self._net.look, x), away), axis=1)
+        attended = self.op("MatMul", self.op("Transpose", looks, perm=[0, 2, 1]), x)  # (n, K, D)
+        flat = self.op("Reshape", attended, self.integers([0, shape.n_looks * shape.width], np.int64))
+        highest = self.op("ReduceMax", self.op("Add", x, away), axes=[1], keepdims=0)
+        return self.op("Concat", flat, highest, axis=1)
+
+    def linear(self, pair: str, triple: str, mask: str) -> str:
+        n_grams = self._net.shape.n_grams
+        both = self.op("Add", self.table("grams", self.bucket(pair, n_grams)), self.table("grams", self.bucket(triple, n_grams)))
+        axis = self.integers([1], np.int64)
+        total = self.op("ReduceSum", self.op("Mul", both, mask), axis, keepdims=0)
+        n_seen = self.op("Max", self.op("ReduceSum", mask, axis, keepdims=0), self.floats([1.0]))
+        return self.op("Div", total, self.op("Sqrt", n_seen))
+
+    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        name = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def halves(self, x: str) -> tuple[str, str]:
+        names = (f"value_{len(self.nodes)}", f"gate_{len(self.nodes)}")
+        self.nodes.append(helper.make_node("Split", [x], list(names), axis=2))
+        return names
+
+    def shift(self, x: str, by: int, *, n_axes: int = 2) -> str:
+        """Move along the length; zeros come in at the side left."""
+        rest = [0] * (n_axes - 2)
+        return self.op("Pad", x, self.integers([0, by, *rest, 0, -by, *rest], np.int64))
+
+    def bucket(self, hashed: str, n_buckets: int) -> str:
+        return self.op("Mod", hashed, self.integers([n_buckets]))
+
+    def table(self, name: str, places: str) -> str:
+        """Look up and spread 8 bits to floats."""
+        small = rounded(getattr(self._net, name).weight)
+        found = self.op("Gather", self.tensor(name, small.values.numpy()), places)
+        return self.op("DequantizeLinear", found, self.tensor(f"{name}_steps", small.steps.numpy()), axis=2)
+
+    def norm(self, layer: Any, x: str) -> str:
+        return self.op(
+            "LayerNormalization", x, self.parameter(layer.weight), self.parameter(layer.bias), axis=-1, epsilon=layer.eps
+        )
+
+    def dense(self, layer: Any, x: str) -> str:
+        product = self.op("MatMul", x, self.parameter(layer.weight.T))
+        return self.op("Add", product, self.parameter(layer.bias))
+
+    def parameter(self, values: torch.Tensor) -> str:
+        return self.tensor("weight", values.detach().numpy())
+
+    def floats(self, values: Sequence[float]) -> str:
+        return self.tensor("number", np.array(values, np.float32))
+
+    def integers(self, values: Sequence[int], kind: type[np.integer[Any]] = np.int32) -> str:
+        return self.tensor("number", np.array(values, kind))
+
+    def tensor(self, name: str, values: NDArray[Any]) -> str:
+        """Keep an array; equal ones are kept once."""
+        array = np.ascontiguousarray(values)
+        proto = numpy_helper.from_array(array, "")
+        for known in self.weights:
+            if (known.raw_data, known.dims, known.data_type) == (proto.raw_data, proto.dims, proto.data_type):
+                return str(known.name)
+        proto.name = f"{name}_{len(self.weights)}"
+        self.weights.append(proto)
+        return str(proto.name)
