@@ -9,16 +9,6 @@ from tests.inference.text.evasion_sets.techniques import Disguise, Write, revers
 INSERTED = (*arrange.MARKS[:16], " ", "  ", "🔥", "❤", "😂")
 
 
-def turned(write: Write) -> Write:
-    """Reverse the pieces of a form."""
-
-    def form(term: str, tables: Tables) -> Form | None:
-        made = write(term, tables)
-        return None if made is None else tuple(reversed(made))
-
-    return form
-
-
 def both(first: Write, second: Write) -> Write:
     """Write each character by one of two techniques, each used where it can be."""
 
@@ -98,7 +88,7 @@ def only_han(write: Write) -> Write:
 
 PAIRS: dict[str, Disguise] = {
     "homophone+inserted": spread(sound.homophone_all),
-    "one homophone+inserted": spread(sound.homophone_one),
+    "one homophone+inserted": spread(sound.homophone_usual),
     "traditional+inserted": spread(shape.traditional),
     "mixed pinyin+inserted": spread(sound.mixed),
     "split+inserted": spread(shape.split_beside),
@@ -112,7 +102,7 @@ PAIRS: dict[str, Disguise] = {
     "southern pinyin": spread(sound.southern, ("", "", " ")),
     "wide pinyin": wide(spread(sound.syllables, ("", ".", "-"))),
     "wide mixed": wide(plainly(sound.mixed)),
-    "repeated homophone": plainly(repeated(sound.homophone_one)),
+    "repeated homophone": plainly(repeated(sound.homophone_usual)),
     "reversed+inserted": spread(only_han(reversed_form)),
     "repeated+inserted": lambda term, tables: arrange.joined_by(arrange.repeated(tuple(term), tables), tables, INSERTED),
     "compatibility+inserted": spread(shape.other_code_points),
@@ -124,11 +114,10 @@ TRIPLES: dict[str, Disguise] = {
     "homophone+traditional+inserted": spread(both(sound.homophone_all, shape.traditional)),
     "traditional+pinyin+hidden": hidden(both(shape.traditional, sound.syllables)),
     "split+pinyin+inserted": spread(both(shape.split_beside, sound.syllables)),
-    "repeated homophone+inserted": spread(repeated(sound.homophone_one)),
+    "repeated homophone+inserted": spread(repeated(sound.homophone_usual)),
     "wide mixed+inserted": wide(spread(sound.mixed, ("*", ".", "-", "~"))),
     "look-alike+traditional+inserted": spread(both(shape.lookalike_han, shape.traditional)),
     "mixed pinyin+inserted+hidden": lambda term, tables: _hidden_and_marked(sound.mixed(term, tables), tables),
-    "reversed homophone+inserted": spread(turned(sound.homophone_one)),
 }
 
 

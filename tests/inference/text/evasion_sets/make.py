@@ -66,7 +66,8 @@ class Carriers:
 
     def place(self, technique: str, term: str, form: str) -> Row:
         """Put a form into a sentence, or leave it alone where it is clear alone."""
-        unclear = len(term) < 3 and technique in UNCLEAR_ALONE
+        short = form.isascii() and len(form) < 4
+        unclear = short or (len(term) < 3 and technique in UNCLEAR_ALONE)
         if not unclear and self._rng.random() < 0.2:
             return Row(technique, term, (form,), form.strip(OUTER))
         return Row(technique, term, (self._rng.choice(self._of[term]).format(form),), form.strip(OUTER))

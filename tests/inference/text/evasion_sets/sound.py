@@ -20,6 +20,11 @@ def homophone_one(term: str, tables: Tables) -> Form | None:
     """加微信 -> 加薇信; now and then by a character that nobody uses for it."""
     if tables.rng.random() < 0.35:
         return swapped(term, tables, lambda char: char.homophones_rare, 1)
+    return homophone_usual(term, tables)
+
+
+def homophone_usual(term: str, tables: Tables) -> Form | None:
+    """加微信 -> 加薇信, by a character in use for it."""
     return swapped(term, tables, lambda char: char.homophones, 1)
 
 
