@@ -40,8 +40,8 @@ class Figures:
     """Not passed."""
     blocked: float
     mean_score: float
-    spans: float
-    """Matched exactly the disguised term, of those flagged that have one span."""
+    spans: float | None
+    """Matched exactly the disguised term, of those flagged that name it; None where none does."""
     exact: float
     """What exact matching flags."""
     dev: float
@@ -62,7 +62,7 @@ def figures(name: str, judged: Sequence[Judged], exact: ExactMatch, *, innocent:
         flagged=share(one.flagged for one in judged),
         blocked=share(one.blocked for one in judged),
         mean_score=round(statistics.fmean([one.answer.score for one in judged] or [0.0]), 3),
-        spans=share(one.span_true for one in spanned),
+        spans=share(one.span_true for one in spanned) if spanned else None,
         exact=share(exact.flags(one.row) for one in judged),
         dev=halves[Half.DEV],
         held_out=halves[Half.HELD_OUT],
@@ -81,7 +81,7 @@ def positive_table(rows: Sequence[Figures]) -> str:
     lines.append("|---|---|---|---|---|---|---|---|---|---|")
     lines += [
         f"| {row.name} | {row.n} | {row.right:.3f} | {row.dev:.3f} | {row.held_out:.3f} | {row.flagged:.3f} | {row.blocked:.3f}"
-        f" | {row.mean_score:.2f} | {row.spans:.2f} | {row.exact:.3f} |"
+        f" | {row.mean_score:.2f} | {'' if row.spans is None else f'{row.spans:.2f}'} | {row.exact:.3f} |"
         for row in rows
     ]
     return "\n".join(lines)
@@ -118,7 +118,18 @@ def print_examples(groups: dict[str, list[Judged]], n_most: int, *, wrong: str, 
             print("\n".join(map(say, seen[:n_most])))
 
 
-def danmaku_report(judge: Judge, *, quiet: bool) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class DanmakuFigures:
+    """What became of real danmaku; shares are of n."""
+
+    n: int
+    review: float
+    block: float
+    by_term: dict[str, int]
+    """Flagged lines by what was found."""
+
+
+def check_danmaku(judge: Judge, *, quiet: bool) -> DanmakuFigures:
     """Check real danmaku, each line by itself, and list what is flagged."""
     with DANMAKU.open(encoding="utf-8", newline="") as file:
         lines = [line["text"] for line in csv.DictReader(file) if line["text"] and "\x00" not in line["text"]]
@@ -127,14 +138,22 @@ def danmaku_report(judge: Judge, *, quiet: bool) -> dict[str, object]:
     for judged in judge.all(Row("danmaku", "", (line,)) for line in lines):
         decisions[str(judged.answer.decision)] += 1
         if judged.flagged:
-            flagged[", ".join(sorted({finding.term for finding in judged.answer.findings}))].append(judged)
-    figures_ = {"n": len(lines), "review": decisions["review"] / len(lines), "block": decisions["block"] / len(lines)}
+            flagged[", ".join(sorted({finding.term or finding.label for finding in judged.answer.findings}))].append(judged)
+    by_term = {term: len(those) for term, those in sorted(flagged.items(), key=lambda item: -len(item[1]))}
+    shares = DanmakuFigures(len(lines), decisions["review"] / len(lines), decisions["block"] / len(lines), by_term)
     if not quiet:
-        print(f"\nreal danmaku: {len(lines)} lines, {figures_['review']:.3%} to review, {figures_['block']:.3%} blocked")
-        for term, those in sorted(flagged.items(), key=lambda item: -len(item[1])):
-            print(f"\n{term}: {len(those)}")
-            print("\n".join(f"  {one.answer.decision} {say(one)}" for one in those))
-    return figures_
+        print(f"\nreal danmaku: {shares.n} lines, {shares.review:.3%} to review, {shares.block:.3%} blocked")
+        for term in by_term:
+            print_lines(term, flagged[term])
+    return shares
+
+
+def print_lines(term: str, flagged: Sequence[Judged]) -> None:
+    """Print the flagged lines of a term, equal ones once with their number."""
+    print(f"\n{term}: {len(flagged)}")
+    times = Counter(one.row.text for one in flagged)
+    for one in {one.row.text: one for one in flagged}.values():
+        print(f"  {one.answer.decision} {times[one.row.text]} x {say(one)}")
 
 
 def judged_groups(judge: Judge, rows: Iterable[Row]) -> dict[str, list[Judged]]:
@@ -171,8 +190,8 @@ def main() -> None:
     took_s = time.perf_counter() - started_s
     found = summary("overall", hits, exact, innocent=False)
     false = summary("overall", innocent, exact, innocent=True)
-    danmaku = danmaku_report(judge, quiet=options.json) if options.danmaku and DANMAKU.is_file() else None
     if options.json:
+        danmaku = asdict(check_danmaku(judge, quiet=True)) if options.danmaku and DANMAKU.is_file() else None
         lines = {"positives": [asdict(row) for row in found], "negatives": [asdict(row) for row in false], "danmaku": danmaku}
         json.dump({"machine": machine_line(), **lines}, sys.stdout, indent=2, ensure_ascii=False)
         print()
@@ -183,6 +202,8 @@ def main() -> None:
         print_examples(hits, options.misses, wrong="missed", show_held_out=options.show_held_out)
     if options.false:
         print_examples(innocent, options.false, wrong="false hits", show_held_out=options.show_held_out)
+    if options.danmaku and DANMAKU.is_file():
+        check_danmaku(judge, quiet=False)
 
 
 if __name__ == "__main__":

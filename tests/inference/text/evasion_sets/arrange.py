@@ -84,7 +84,8 @@ BRACKETS = ("【】", "（）", "()", "《》", "[]", "「」", "“”", "<>")
 
 def bracketed(form: Form, tables: Tables) -> str:
     """Put pieces in brackets, all or the last one: 【代】【练】, 代(练)."""
-    left, right = tables.rng.choice(BRACKETS)
+    pair = tables.rng.choice(BRACKETS)
+    left, right = pair[0], pair[1]
     if tables.rng.random() < 0.5:
         return "".join(left + piece + right for piece in form)
     return "".join(form[:-1]) + left + form[-1] + right

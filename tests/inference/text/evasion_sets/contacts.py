@@ -66,7 +66,7 @@ EVERYDAY: tuple[Callable[[str], str], ...] = (
 )
 """What a Chinese keyboard offers; mixed within one number."""
 
-STYLES = (
+STYLES: tuple[Callable[[str], str], ...] = (
     *EVERYDAY,
     *(styled(zero, first=1) for zero in (0x2473, 0x2487)),
     *map(styled, (0x0660, 0x06F0, 0x0966, 0x0E50, 0x1D7CE, 0x1D7D8, 0x1D7F6, 0x2080)),
