@@ -104,7 +104,7 @@ def negative_table(rows: Sequence[Figures]) -> str:
 def say(one: Judged) -> str:
     """Write one row with what was found in it."""
     found = ", ".join(f"{finding.term}~{shown(finding.matched)} {finding.score:.2f}" for finding in one.answer.findings)
-    return f"  [{one.row.term}] {shown(one.row.text)}" + (f"  <- {found}" if found else "")
+    return f"  {f'[{one.row.term}] ' if one.row.term else ''}{shown(one.row.text)}" + (f"  <- {found}" if found else "")
 
 
 def print_examples(groups: dict[str, list[Judged]], n_most: int, *, wrong: str, show_held_out: bool) -> None:
