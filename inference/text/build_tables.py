@@ -24,6 +24,9 @@ HAN = range(0x4E00, 0xA000)
 MIN_COUNT = 10
 """Words seen more rarely in the 60 million words of the counts do not move a word boundary."""
 
+CHAT_READINGS = {"伽": "jia"}
+"""Characters that chat reads otherwise than dictionaries do first: 伽微 is 加微."""
+
 N_READINGS = 3
 """Readings kept per character; the rest are names and classical forms."""
 
@@ -56,6 +59,8 @@ def syllables(skip: frozenset[str]) -> str:
         char = chr(code)
         found = pinyin.pinyin(char, style=pinyin.Style.NORMAL, heteronym=True, errors="ignore")
         readings = list(dict.fromkeys(found[0] if found else []))[:N_READINGS]
+        if char in CHAT_READINGS:
+            readings = [CHAT_READINGS[char]]
         if char in skip or not readings or not re.fullmatch(r"[a-zü]+", readings[0]):
             continue
         main[readings[0].replace("ü", "v")].append(char)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from inference.errors import InvalidSample, SampleTooLarge
@@ -156,9 +157,11 @@ class TextChecker:
 
     def read(self, text: str, scene: Scene) -> Reading:
         """Find terms and contacts in a text of any length; linear in it, and never raises whatever the text."""
+        if self._matcher.first_look(text) is None:
+            return _NOTHING
         canon = self._language.normaliser.canonical(text)
         contacts = find_contacts(canon)
-        meant = self._matcher.meant(canon, scene)
+        meant = self._matcher.meant(text, canon, scene, datetime.now(UTC))
         if not meant and not contacts:
             return _NOTHING
         text_map = _TextMap(text, canon, self._language.normaliser.origins(text), self._language.tables.traditional)
@@ -222,16 +225,15 @@ class _TextMap:
         return [finding for _, finding in found]
 
     def _finding(self, hit: Meant, contact: Contact | None) -> Finding:
-        pattern = hit.hit.pattern
-        assert pattern.term is not None  # for the type checker: allowed phrases never come so far
+        term = hit.term
         last = hit.last if contact is None else max(hit.last, contact.last)
-        score = LEVEL_SCORES[pattern.term.level] * hit.weight if contact is None else WITH_CONTACT
+        score = LEVEL_SCORES[term.level] * hit.weight if contact is None else WITH_CONTACT
         span = self._span(hit.first, last)
         gap = contact is not None and any(not char.isalnum() for char in self.canon[hit.last + 1 : last + 1])
         between = ("separator",) if gap and "separator" not in hit.transforms else ()
         transforms = (*hit.transforms, *between, *self._character_transforms(self._span(hit.first, hit.last)))
-        match = TextMatch(pattern.list, pattern.term.text, (span,), self.text[span.start : span.end], transforms)
-        return Finding(pattern.term.label, round(score, 4), Modality.TEXT, "lexicon", match=match)
+        match = TextMatch(hit.form.ref, term.text, (span,), self.text[span.start : span.end], transforms)
+        return Finding(term.label, round(score, 4), Modality.TEXT, "lexicon", match=match)
 
     def _contact_finding(self, contact: Contact) -> Finding:
         span = self._span(contact.first, contact.last)
@@ -261,7 +263,7 @@ class _TextMap:
 def _advertised(contact: Contact, meant: Sequence[Meant]) -> Meant | None:
     """Return the advertising hit that a contact follows or overlaps, if there is one."""
     for hit in meant:
-        term = hit.hit.pattern.term
+        term = hit.term
         if term is not None and term.label.startswith("ads.") and hit.first <= contact.last and contact.first <= hit.last + 1:
             return hit
     return None

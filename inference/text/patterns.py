@@ -1,136 +1,237 @@
-"""What a term looks like in each view, and the automata that find all of it in one pass.
+"""What a term looks like in the sounds of a text: itself and the ways people write it to get past a filter.
 
-A term becomes patterns: itself, its other ways to be written, its sounds. An automaton never changes after it is built; new lists
-make a new one. Whether a hit is meant is not decided here (`verify.py`).
+A term becomes forms, most useful first, as many as the size of the lists allows. Whether a form that was found is meant is not decided
+here (`verify.py`), nor how it is searched (`automaton.py`).
 """
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from ahocorasick_rs import AhoCorasick
-
-from inference.text.lexicon import Mode, Term, WordList
-from inference.text.normalise import Normaliser, ViewKind
-from inference.text.tables import Alias, is_han
-
-MAX_VARIANTS = 64
-"""Ways to write one term beside its own; more come from terms that hold several concepts, and add hardly a hit."""
+from inference.text.normalise import Normaliser
+from inference.text.shapes import Shapes
+from inference.text.syllables import merged
+from inference.text.tables import Alias, Tables, is_han
+from inference.text.terms import Mode, Term
 
 MAX_READINGS = 8
-"""Phonetic patterns of one way to write a term; polyphones multiply."""
+"""Sounds of one way to write a term; polyphones multiply."""
 
-MIN_SOUNDS = 2
-"""Characters of the shortest phonetic pattern; one syllable is every fourth-hundredth character."""
+N_FORMS = 300_000
+"""Forms that all lists together may have: the automaton of so many is built in about a second."""
 
-_RUN = re.compile(r"(.)\1+", re.DOTALL)
-_NOT_ALNUM = re.compile(r"[\W_]+")
+FORMS_PER_TERM = range(4, 601)
+"""At least so many forms a term has however large the lists, and at most so many however small."""
+
+MIN_REVERSED = 2
+MIN_COLLAPSED = 2
+MAX_MIXED = 4
+"""Syllables of the longest term whose initials are mixed with characters; longer terms lose nothing by it."""
+
+
+class Technique(StrEnum):
+    """Ways to write a term that are forms of their own; what a reading undoes is named by its view."""
+
+    WRITTEN = ""
+    """As listed, or in characters of the same sound."""
+    ALIAS = "alias"
+    PINYIN = "pinyin"
+    REVERSED = "reversed"
+    INITIALS = "initials"
+    SHAPE = "shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way a term is looked for."""
+
+    term: Term | None
+    """None for an allowed phrase."""
+    ref: str
+    """The list and its version; empty for an allowed phrase."""
+    pieces: tuple[str, ...]
+    """Per sound of the pattern: the canonical text that is expected to be written there."""
+    technique: Technique = Technique.WRITTEN
+    transform: str = ""
+    """Name of the disguise that this form is by itself; empty for the term as listed."""
+    weight: float = 1.0
+    """What is left of the term's score where it is written so, 0..1."""
+    needs_cue: bool = False
+    """Whether it only counts beside words that offer or accuse."""
+    part: int = 0
+    """Of a combination: which of its parts this is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One way a term looks in a view."""
+    """A form and the sounds it is found by."""
 
-    term: Term | None
-    """None for an allowed phrase."""
-    list: str
-    """The list and its version; empty for an allowed phrase."""
-    written: str
-    """The canonical text that this pattern stands for."""
-    transform: str = ""
-    """Disguise that this way of writing is by itself; empty for the term as listed."""
-    weight: float = 1.0
-    """What is left of the term's score where it is written so, 0..1."""
-    collapsed: bool = False
-    """True where it only counts in the view whose repetitions are collapsed."""
+    sounds: str
+    form: Form
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """Where a pattern was found in a view."""
+class Forms:
+    """Makes the patterns of terms; one instance serves every generation of lists."""
 
-    pattern: Pattern
-    kind: ViewKind
-    start: int
-    end: int
+    def __init__(self, tables: Tables, normaliser: Normaliser) -> None:
+        self._normaliser = normaliser
+        self._syllables = normaliser.syllables
+        self._aliases: Sequence[Alias] = tables.aliases
+        self._shapes: Shapes = tables.shapes
 
-
-class Automaton:
-    """One automaton over many patterns; a text of n characters is searched in O(n + hits)."""
-
-    def __init__(self, patterns: Iterable[tuple[str, Pattern]]) -> None:
-        grouped: defaultdict[str, list[Pattern]] = defaultdict(list)
-        for text, pattern in patterns:
-            grouped[text].append(pattern)
-        self._patterns: list[tuple[Pattern, ...]] = [tuple(found) for found in grouped.values()]
-        self._find = AhoCorasick(list(grouped)).find_matches_as_indexes if grouped else None
-
-    def __len__(self) -> int:
-        return len(self._patterns)
-
-    def hits(self, kind: ViewKind, text: str) -> list[Hit]:
-        """Find every pattern in a view of a text, overlapping ones too."""
-        if self._find is None:
+    def of_term(self, term: Term, ref: str, n_max: int) -> list[Pattern]:
+        """Return the patterns of a term, at most `n_max`, most useful first."""
+        if term.mode is Mode.REGEX:
             return []
-        found = self._find(text, overlapping=True)
-        if not found:
+        if term.mode is Mode.COMBINATION:
+            return [pattern for part, text in enumerate(term.parts) for pattern in self._part(term, ref, part, text)]
+        own = self._plain(term.text)
+        if len(own) < 2:
             return []
-        return [Hit(pattern, kind, start, end) for index, start, end in found for pattern in self._patterns[index]]
+        made = self._disguised(term, ref, own) if term.mode is not Mode.EXACT else iter(())
+        found: dict[tuple[str, tuple[str, ...]], Pattern] = {}
+        for pattern in itertools.chain(self._sounded(Form(term, ref, own)), made):
+            found.setdefault((pattern.sounds, pattern.form.pieces), pattern)
+            if pattern.form.technique is Technique.WRITTEN and (single := self.collapsed(pattern)) is not None:
+                found.setdefault((single.sounds, single.form.pieces), single)
+            if len(found) >= n_max:
+                break
+        return list(found.values())
 
+    def collapsed(self, pattern: Pattern) -> Pattern | None:
+        """Return how a pattern looks where repetitions are made one, or None where it has none (时时彩 does)."""
+        form = pattern.form
+        runs = [(sound, "".join(form.pieces[i] for i, _ in group)) for sound, group in _runs(pattern.sounds)]
+        if len(runs) == len(pattern.sounds) or len(runs) < MIN_COLLAPSED:
+            return None
+        return Pattern("".join(sound for sound, _ in runs), replace(form, pieces=tuple(pieces for _, pieces in runs)))
 
-def literal_patterns(
-    lists: Sequence[WordList], allow: Sequence[str], normaliser: Normaliser, aliases: Sequence[Alias]
-) -> Iterator[tuple[str, Pattern]]:
-    """Yield what is looked for in the views made of letters."""
-    for word_list in lists:
-        for term in word_list.terms:
-            for way in ways(term, word_list.ref, normaliser, aliases):
-                yield from _literal(way, normaliser)
-    for phrase in allow:
-        yield from _literal(Pattern(None, "", normaliser.canonical(phrase)), normaliser)
+    def of_phrase(self, phrase: str) -> list[Pattern]:
+        """Return the patterns of an allowed phrase."""
+        own = self._plain(phrase)
+        return list(self._sounded(Form(None, "", own))) if own else []
 
+    def _plain(self, text: str) -> tuple[str, ...]:
+        """Return the letters, digits and ideographs of a text, folded."""
+        return tuple(char for char in self._normaliser.canonical(text) if self._normaliser.sound_of(char) and char.isalnum())
 
-def sound_patterns(lists: Sequence[WordList], normaliser: Normaliser, aliases: Sequence[Alias]) -> Iterator[tuple[str, Pattern]]:
-    """Yield what is looked for in the view made of syllables."""
-    for word_list in lists:
-        for term in word_list.terms:
-            if term.mode is Mode.PINYIN:
-                for way in ways(term, word_list.ref, normaliser, aliases):
-                    plain = _NOT_ALNUM.sub("", way.written)
-                    borrowed = way.transform and all(map(is_han, plain))  # its sound is a disguise of a disguise
-                    if len(plain) >= MIN_SOUNDS and any(map(is_han, plain)) and not borrowed:
-                        yield from ((sound, way) for sound in _sounds(plain, normaliser))
+    def _part(self, term: Term, ref: str, part: int, text: str) -> Iterator[Pattern]:
+        own = self._plain(text)
+        if own:
+            yield from self._sounded(Form(term, ref, own, part=part))
+            for alias in self._aliased("".join(own)):
+                yield from self._sounded(replace(alias, term=term, ref=ref, part=part))
 
+    def _sounded(self, form: Form) -> Iterator[Pattern]:
+        """Yield the ways written pieces sound, main readings first."""
+        options = [self._syllables.classes(piece) or (self._normaliser.sound_of(piece),) for piece in form.pieces]
+        for sounds in itertools.islice(itertools.product(*options), MAX_READINGS):
+            yield Pattern("".join(sounds), form)
 
-def ways(term: Term, ref: str, normaliser: Normaliser, aliases: Sequence[Alias]) -> list[Pattern]:
-    """Return the ways to write a term: as listed first, then with each concept in it written differently."""
-    own = normaliser.canonical(term.text).strip()
-    found = {own: Pattern(term, ref, own)} if own else {}
-    if term.mode is not Mode.EXACT:
+    def _disguised(self, term: Term, ref: str, own: tuple[str, ...]) -> Iterator[Pattern]:
+        """Yield a term's disguises, most useful first."""
+        aliases = list(self._aliased("".join(own)))
+        heard = term.mode is Mode.PINYIN and any(map(is_han, own))
         for alias in aliases:
-            if alias.concept in own:
-                written = own.replace(alias.concept, alias.variant)
-                found.setdefault(written, Pattern(term, ref, written, alias.transform, alias.weight))
-    return list(itertools.islice(found.values(), MAX_VARIANTS + 1))
+            yield from self._sounded(replace(alias, term=term, ref=ref))
+        if heard:
+            yield from self._pinyin(term, ref, own)
+            yield from self._initials(term, ref, own)
+        if len(own) >= MIN_REVERSED and own[::-1] != own:
+            yield from self._sounded(Form(term, ref, own[::-1], Technique.REVERSED, "reversed", 0.8))
+        yield from self._alike(term, ref, own)
+        if heard:
+            for alias in aliases:
+                if any(map(is_han, alias.pieces)) and alias.weight >= 0.95:
+                    yield from self._pinyin(term, ref, alias.pieces)
+
+    def _aliased(self, own: str) -> Iterator[Form]:
+        """Yield what a term becomes when concepts in it are written otherwise; forms without term, for their pieces and weight."""
+        spelt = {own: Form(None, "", tuple(own))}
+        for alias in self._aliases:
+            for text, form in list(spelt.items()):
+                if alias.concept in text and len(spelt) < FORMS_PER_TERM.stop:
+                    written = text.replace(alias.concept, alias.variant)
+                    weight = round(form.weight * alias.weight, 3)
+                    cue = form.needs_cue or alias.needs_cue
+                    spelt.setdefault(written, Form(None, "", self._plain(written), Technique.ALIAS, alias.transform, weight, cue))
+        del spelt[own]
+        yield from spelt.values()
+
+    def _pinyin(self, term: Term, ref: str, own: tuple[str, ...]) -> Iterator[Pattern]:
+        """Yield a term in Latin letters; a region's way to spell it as well."""
+        readings = [self._syllables.readings.get(piece, [piece])[:2] for piece in own]
+        for syllables in itertools.islice(itertools.product(*readings), 4):
+            for spelt in dict.fromkeys((syllables, tuple(map(merged, syllables)))):
+                letters = "".join(spelt)
+                form = Form(term, ref, tuple(letters), Technique.PINYIN, "pinyin", 0.95 if spelt == syllables else 0.9)
+                yield Pattern(letters, form)
+
+    def _initials(self, term: Term, ref: str, own: tuple[str, ...]) -> Iterator[Pattern]:
+        """Yield a term's initials, and for short terms every mixture of initials and characters."""
+        firsts = [self._syllables.readings[piece][0][0] if piece in self._syllables.readings else piece for piece in own]
+        for taken in _choices(len(own)):
+            pieces = tuple(first if short else piece for first, piece, short in zip(firsts, own, taken, strict=True))
+            if pieces != own:
+                yield from self._sounded(Form(term, ref, pieces, Technique.INITIALS, "initials", 0.85))
+
+    def hints(self, term: Term) -> Iterator[str]:
+        """Yield sounds that ask whether a term is written in parts of its characters: two of its characters in a row, so written."""
+        if term.mode in (Mode.EXACT, Mode.REGEX):
+            return
+        own = self._plain(term.text)
+        for one, other in itertools.pairwise(own):
+            ways, others = self._shapes.of(one).apart, self._shapes.of(other).apart
+            pairs = itertools.chain(
+                ((way, other) for way in ways), ((one, way) for way in others), itertools.product(ways[:8], others[:8])
+            )
+            for left, right in pairs:
+                yield "".join(map(self._normaliser.sound_of, left + right))
+
+    def composer(self, terms: Iterable[Term]) -> Mapping[str, str]:
+        """Return parts in a row to the character they make, for the characters of terms."""
+        return self._shapes.composer(sorted({char for term in terms for char in self._plain(term.text)}))
+
+    def _alike(self, term: Term, ref: str, own: tuple[str, ...]) -> Iterator[Pattern]:
+        """Yield a term with characters that look like its own: one, then in short terms two."""
+        alike = [self._shapes.of(piece).alike for piece in own]
+        for index, others in enumerate(alike):
+            for other in others:
+                pieces = (*own[:index], other, *own[index + 1 :])
+                yield from self._main(Form(term, ref, pieces, Technique.SHAPE, "shape", 0.92))
+        if len(own) <= MAX_MIXED:
+            for one, other in itertools.combinations(range(len(own)), 2):
+                for first, second in itertools.product(alike[one][:12], alike[other][:12]):
+                    pieces = (*own[:one], first, *own[one + 1 : other], second, *own[other + 1 :])
+                    yield from self._main(Form(term, ref, pieces, Technique.SHAPE, "shape", 0.88))
+
+    def _main(self, form: Form) -> Iterator[Pattern]:
+        """Yield the one sound of pieces that are a disguise of a disguise: main readings only."""
+        sounds = "".join(map(self._normaliser.sound_of, form.pieces))
+        if len(sounds) == len(form.pieces):  # a stroke that folds to a dot has none
+            yield Pattern(sounds, form)
 
 
-def _literal(way: Pattern, normaliser: Normaliser) -> Iterator[tuple[str, Pattern]]:
-    """Yield the texts under which one way of writing is looked for; a single character is never looked for alone."""
-    texts = {way.written: way}
-    if way.term is None or way.term.mode is not Mode.EXACT:
-        plain = _NOT_ALNUM.sub("", way.written)
-        texts.setdefault(plain, way)
-        single = _RUN.sub(r"\1", plain)
-        if single not in texts:
-            texts[single] = Pattern(way.term, way.list, way.written, way.transform, way.weight, collapsed=True)
-    yield from ((text, pattern) for text, pattern in texts.items() if len(text) > 1)
+def _runs(sounds: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    for sound, group in itertools.groupby(enumerate(sounds), key=lambda place: place[1]):
+        yield sound, list(group)
 
 
-def _sounds(plain: str, normaliser: Normaliser) -> Iterator[str]:
-    """Yield the ways a written term sounds, main readings first."""
-    readings = [normaliser.sounds(char) or (char,) for char in plain]
-    yield from itertools.islice(map("".join, itertools.product(*readings)), MAX_READINGS)
+def _choices(n: int) -> Iterator[tuple[bool, ...]]:
+    """Yield which characters are initials: all; in short terms every mixture, in long ones one run of them."""
+    yield (True,) * n
+    if n <= MAX_MIXED:
+        yield from (taken for taken in itertools.product((True, False), repeat=n) if 0 < sum(taken) < n)
+    else:
+        for start, end in itertools.combinations(range(n + 1), 2):
+            if 0 < end - start < n:
+                yield tuple(start <= index < end for index in range(n))
+
+
+def forms_per_term(n_terms: int) -> int:
+    """Return how many forms a term may have when there are so many terms."""
+    wanted = N_FORMS // max(n_terms, 1)
+    return min(max(wanted, FORMS_PER_TERM.start), FORMS_PER_TERM.stop - 1)

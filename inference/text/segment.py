@@ -6,8 +6,11 @@ It owns the dynamic programme over word costs and no list of terms; the caller s
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from inference.text.pairs import PairModel
 
 MAX_WORD = 4
 """Characters of the longest counted word."""
@@ -17,6 +20,9 @@ WINDOW = 6
 
 UNKNOWN = -18.0
 """Cost of a character that was never counted: rarer than once in the 60 million words counted."""
+
+LATIN = -6.0
+"""Cost of a Latin letter or digit."""
 
 TERM_FLOOR = -14.5
 """Cost at which a term is offered that is rarer in books than this, about 30 in 60 million: lists hold what books do not."""
@@ -35,14 +41,20 @@ class Reading:
 class Segmenter:
     """Cuts short windows of text into words; never changes after it is made."""
 
-    def __init__(self, costs: Mapping[str, float]) -> None:
+    def __init__(self, costs: Mapping[str, float], pairs: PairModel) -> None:
         self._costs = costs
+        self._pairs = pairs
+
+    def is_word(self, text: str) -> bool:
+        """Tell whether a text is one counted word."""
+        return len(text) > 1 and text in self._costs
 
     def read(self, text: str, term_at: tuple[int, int] | None = None, *, term_cost: float = TERM_FLOOR) -> Reading:
         """Find the likeliest cut; a term may be offered as one more word at `term_at` = [start, end)."""
         best: list[tuple[float, int]] = [(0.0, 0)]
         for end in range(1, len(text) + 1):
-            here = (best[end - 1][0] + self._costs.get(text[end - 1], UNKNOWN), end - 1)
+            char = text[end - 1]
+            here = (best[end - 1][0] + self._costs.get(char, LATIN if char.isascii() else UNKNOWN), end - 1)
             for start in range(max(0, end - MAX_WORD), end - 1):
                 cost = self._costs.get(text[start:end])
                 if cost is not None and best[start][0] + cost > here[0]:
@@ -72,10 +84,11 @@ class Segmenter:
             return True
         return any(a <= at[0] and b >= at[1] for a, b in itertools.pairwise(cuts))
 
-    def likelier(self, text: str, at: tuple[int, int], term: str, *, penalty: float) -> bool:
-        """Tell whether `term` was meant where `text[at]` is written, at the price of `penalty` for writing it so.
+    def margin(self, text: str, at: tuple[int, int], term: str) -> float:
+        """Return how much likelier a stretch is with `term` in place of `text[at]`, as a difference of logarithms.
 
-        The written form speaks for itself where it is ordinary language (带狗进店 is no 代购); a disguise is not.
+        Negative where the written form speaks for itself because it is ordinary language (带狗进店 is no 代购), and minus infinity
+        where the term would cut the words around it in two.
         """
         left = max(0, at[0] - WINDOW)
         window = text[left : at[1] + WINDOW]
@@ -83,4 +96,48 @@ class Segmenter:
         meant = window[:start] + term + window[at[1] - left :]
         cost = max(TERM_FLOOR, self._costs.get(term, TERM_FLOOR))
         reading = self.read(meant, (start, start + len(term)), term_cost=cost)
-        return reading.cost + penalty > self.read(window).cost and {start, start + len(term)} <= {0, *reading.cuts}
+        if not {start, start + len(term)} <= {0, *reading.cuts}:
+            return -math.inf
+        return reading.cost - self.read(window).cost
+
+    def crossing(self, text: str, at: tuple[int, int], term: str) -> tuple[float, float]:
+        """Return by how much a term is likelier than a reading in which a word runs across its start, and across its end.
+
+        Differences of logarithms; infinite where no word does. 现代|购物 runs across both ends of 代购.
+        """
+        left = max(0, at[0] - WINDOW)
+        window = text[left : at[1] + WINDOW]
+        start, end = at[0] - left, at[1] - left
+        meant = window[:start] + term + window[end:]
+        cost = max(TERM_FLOOR, self._costs.get(term, TERM_FLOOR))
+        own = self._best(meant, term_at=(start, start + len(term)), term_cost=cost)
+        before = self._best(window, closed=start) if 0 < start else -math.inf
+        after = self._best(window, closed=end) if end < len(window) else -math.inf
+        return own - before, own - after
+
+    def _best(
+        self, text: str, *, closed: int = -1, term_at: tuple[int, int] | None = None, term_cost: float = TERM_FLOOR
+    ) -> float:
+        """Return the cost of the likeliest cut that has a word across the place `closed`, or the term at `term_at`."""
+        costs = self._costs
+        best = [0.0] + [-math.inf] * len(text)
+        for end in range(1, len(text) + 1):
+            if end == closed or (term_at is not None and term_at[0] < end < term_at[1]):
+                continue
+            here = best[end - 1] + costs.get(text[end - 1], LATIN if text[end - 1].isascii() else UNKNOWN)
+            for start in range(max(0, end - MAX_WORD), end - 1):
+                cost = costs.get(text[start:end])
+                if cost is None and end - start == 2:  # noqa: PLR2004
+                    cost = self._pairs.word_cost(text[start:end])
+                if cost is not None and best[start] + cost > here:
+                    here = best[start] + cost
+            if term_at is not None and end == term_at[1]:
+                here = max(here, best[term_at[0]] + term_cost)
+            best[end] = here
+        return best[-1]
+
+    def free_ends(self, text: str, start: int, end: int) -> bool:
+        """Tell whether no likely word runs across either end of `text[start:end]`."""
+        left = max(0, start - WINDOW)
+        cuts = {0, *self.read(text[left : end + WINDOW]).cuts}
+        return start - left in cuts and end - left in cuts

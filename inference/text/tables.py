@@ -1,7 +1,7 @@
 """The data tables of the text engine, read once from the package: folding, syllables, word counts, aliases.
 
-It owns the files of `tables/` (made by `build_tables.py` or by hand) and nothing else; what is done with them is `normalise.py`,
-`segment.py` and `lexicon.py`.
+It owns the files of `tables/` (made by the `build_*.py` beside this or by hand) and nothing else; what is done with them is the
+business of `normalise.py`, `segment.py`, `variants.py` and `verify.py`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,16 @@ from __future__ import annotations
 import gzip
 import math
 import unicodedata
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from inference.text.pairs import PairModel
+from inference.text.shapes import Shapes
+from inference.text.syllables import Syllables
+
 FOLDER = Path(__file__).with_name("tables")
-
-SYLLABLE_BASE = "\ue000"
-"""First of the private-use characters that stand for syllables; 419 are in use. Folding drops what a text has of them."""
-
-MAX_SYLLABLE = 6
-"""Letters of the longest syllable (`zhuang`)."""
 
 _FOLDED = (
     range(0x0000, 0x3400),
@@ -37,6 +34,9 @@ _FOLDED = (
 
 _BLANKS = frozenset({0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800})
 """Letters and patterns that show nothing: Hangul fillers and the empty Braille cell."""
+
+_SQUARED = range(0x1F200, 0x1F252)
+"""Ideographs in squares: emoji to whoever picks them, inserted like any other; `folds.tsv` says which ones are meant as words."""
 
 _DROPPED = frozenset({"Cf", "Cc", "Cn", "Co", "Cs", "Mn", "Me"})
 _SPACES = frozenset({"Zs", "Zl", "Zp"})
@@ -55,6 +55,8 @@ def fold_character(char: str) -> str | None:
     made from one character lose their wrapping.
     """
     code, category = ord(char), unicodedata.category(char)
+    if code in _SQUARED:
+        return char
     if category in _SPACES or char in _CONTROL_SPACES:
         return " "
     if category in _DROPPED or code in _BLANKS:
@@ -86,61 +88,11 @@ class Alias:
     concept: str
     variant: str
     transform: str
-    """Name of the disguise: `homophone` or `alias`."""
+    """Name of the disguise: `homophone`, `initials` or `alias`."""
     weight: float
     """What is left of a term's score where it is written so and nothing else speaks for it, 0..1."""
-
-
-class Spellings:
-    """Toneless syllables: their private-use characters, how Han is read, and how Latin runs split into them.
-
-    Second readings count only for characters that people really read in two ways; dictionaries list many more.
-    """
-
-    def __init__(self, lines: list[str], polyphones: str) -> None:
-        self.readings: defaultdict[str, list[str]] = defaultdict(list)
-        self._codes: dict[str, str] = {}
-        others: list[tuple[str, str]] = []
-        for index, line in enumerate(lines):
-            syllable, main, other = line.split("\t")
-            code = chr(ord(SYLLABLE_BASE) + index)
-            self._codes[syllable] = code
-            for char in main:
-                self.readings[char].append(code)
-            others.extend((char, code) for char in other if char in polyphones)
-        for char, code in others:
-            self.readings[char].append(code)
-        self._codes = {key: code for key, code in self._codes.items() if set(key) & set("aeiouv")}
-        for typed, meant in (("lue", "lve"), ("nue", "nve")):
-            self._codes.setdefault(typed, self._codes[meant])
-
-    def sound(self, syllable: str) -> str:
-        """Return the private-use character of a syllable.
-
-        Raises:
-            KeyError: there is no such syllable.
-        """
-        return self._codes[syllable]
-
-    def split(self, run: str) -> list[str] | None:
-        """Split a run of Latin letters into as few syllables as cover it, or None where none do; linear in its length."""
-        best: list[tuple[int, int] | None] = [(0, 0)] + [None] * len(run)
-        for end in range(1, len(run) + 1):
-            for start in range(max(0, end - MAX_SYLLABLE), end):
-                before = best[start]
-                if before is not None and run[start:end] in self._codes:
-                    here = best[end]
-                    if here is None or before[0] + 1 < here[0]:
-                        best[end] = (before[0] + 1, start)
-        parts: list[str] = []
-        end = len(run)
-        while end:
-            step = best[end]
-            if step is None:
-                return None
-            parts.append(run[step[1] : end])
-            end = step[1]
-        return parts[::-1]
+    needs_cue: bool = False
+    """Whether it only counts beside words that offer or accuse: it has an ordinary meaning as well."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +120,7 @@ class Tables:
                     folded = folded.translate(simple).translate(looks)
                 if folded != chr(code):
                     table[code] = folded
+        table.update((code, target) for code, target in looks.items() if code not in table)
         return table
 
     @cached_property
@@ -181,20 +134,43 @@ class Tables:
         return frozenset(self._simplified)
 
     @cached_property
-    def words_for_symbols(self) -> Mapping[int, str]:
-        """Symbols and emoji that stand for a word, by code point."""
-        return {ord(char): target for _, source, target in self._folds("word") for char in source}
+    def words_for_symbols(self) -> Mapping[int, tuple[str, ...]]:
+        """The words that a symbol or emoji may stand for, likeliest first, by code point."""
+        return {ord(char): tuple(words) for _, source, *words in self._folds("word") for char in source}
 
     @cached_property
-    def spellings(self) -> Spellings:
+    def syllables(self) -> Syllables:
         """The syllables."""
         lines = (self.folder / "syllables.tsv").read_text("utf-8").splitlines()
-        return Spellings(lines, (self.folder / "polyphones.txt").read_text("utf-8"))
+        return Syllables(lines, (self.folder / "polyphones.txt").read_text("utf-8").strip())
 
     @cached_property
-    def syllable_of(self) -> Mapping[int, str]:
-        """Han code point to the private-use character of its main reading."""
-        return {ord(char): sounds[0] for char, sounds in self.spellings.readings.items()}
+    def pairs(self) -> PairModel:
+        """How characters follow each other in ordinary texts."""
+        return PairModel.load(self.folder / "pairs.tsv.gz")
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """How characters come apart, and which look alike."""
+        return Shapes.load(self.folder)
+
+    @cached_property
+    def english(self) -> frozenset[str]:
+        """English words that could be read as pinyin."""
+        return frozenset((self.folder / "english.txt").read_text("utf-8").split())
+
+    @cached_property
+    def surnames(self) -> frozenset[str]:
+        """Characters that are family names."""
+        return frozenset((self.folder / "surnames.txt").read_text("utf-8").strip())
+
+    @cached_property
+    def evidence(self) -> Mapping[str, tuple[float, ...]]:
+        """Weights of evidence, by kind of case, in the order of `evidence.FEATURES`."""
+        lines = (self.folder / "evidence.tsv").read_text("utf-8").splitlines()
+        kinds = lines[0].split("\t")[1:]
+        columns = zip(*(line.split("\t")[1:] for line in lines[1:]), strict=True)
+        return {kind: tuple(map(float, column)) for kind, column in zip(kinds, columns, strict=True)}
 
     @cached_property
     def word_costs(self) -> Mapping[str, float]:
@@ -212,7 +188,10 @@ class Tables:
         for line in (self.folder / "aliases.tsv").read_text("utf-8").splitlines():
             if line and not line.startswith("#"):
                 concept, variants, transform, weight = line.split("\t")
-                found.extend(Alias(concept, variant, transform, float(weight)) for variant in variants.split(" "))
+                cue = weight.endswith("?")
+                found.extend(
+                    Alias(concept, variant, transform, float(weight.rstrip("?")), cue) for variant in variants.split(" ")
+                )
         return tuple(found)
 
     def _folds(self, kind: str) -> list[list[str]]:

@@ -1,7 +1,6 @@
-"""Whether a hit is meant: token and word boundaries, separators between clauses, and what the written form says by itself.
+"""Whether a form that was found is meant: what rules it out at once, then what the evidence makes of it.
 
-Pure; it takes hits with their views and gives back how sure it is. What a term is worth is the list's business, what follows is the
-policy's.
+Pure; it takes what was found and gives back how sure it is. What a term is worth is the list's business, what follows is the policy's.
 """
 
 from __future__ import annotations
@@ -9,42 +8,42 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from inference.text.automaton import Sighting
 from inference.text.contacts import looks_like_id
-from inference.text.lexicon import Mode
-from inference.text.normalise import View, ViewKind
-from inference.text.patterns import Hit
+from inference.text.evidence import Case, Evidence, Kind
+from inference.text.patterns import Form, Technique
 from inference.text.segment import Segmenter
-from inference.text.tables import SYLLABLE_BASE, is_han
+from inference.text.syllables import Syllables
+from inference.text.tables import Tables, is_han
+from inference.text.terms import Mode, Term
+from inference.text.tokens import alnum_token, id_end, is_latin, latin_token, single_letters
+from inference.text.views import View, ViewKind
+from inference.text.written import Line, Way, writing_of
 
 MAX_GAP = 16
-"""Removed characters between two neighbouring characters of a term; whoever leaves more room is not read as one word."""
+"""Removed characters between two neighbouring pieces; whoever leaves more room is not read as one word."""
 
-MAX_BOUNDARY_TEST = 3
-"""Characters of the longest term whose word boundaries are tested; longer ones do not arise from two neighbours."""
+MAX_ABBREVIATION = 3
+"""Letters of the longest form in Latin letters that has to stand alone, undisguised."""
 
-CLAUSE_MARKS = frozenset("，。！？；：、,!?;:\n")
-"""Marks that end a clause; a term does not run across one unless the same mark stands in every gap (加，微，信)."""
+MAX_INSERTED = 2
+"""Letters and digits between two ideographs that may have been put in to disguise them."""
 
-SUBSTITUTED = -2.5
-"""Log price of writing one character of a term with another of the same sound."""
+MEANT = 0.5
+"""Probability from which a form is meant."""
 
-SPELT = -1.0
-"""Log price of writing one syllable in Latin letters."""
+LEFT = (0.82, 1.0)
+"""What is left of a disguise's score where it is only just meant, and where it surely is."""
 
-SHORT_SOUND = 0.72
-"""What is left of the score of a hit of two syllables that rests on sound alone."""
-
-LONG_SOUND = 0.92
-"""The same for three and more syllables, which ordinary language hardly makes by accident."""
-
-_LETTERS = re.compile(r"[a-z0-9_-]*")
+_MEASURES = frozenset("楼号个次点分强级区服天年月日人把局杀米秒岁块元万千百十倍层名位条票比届")
+"""Characters behind a digit that make it a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """A hit that stands: where in the canonical text, how sure, and what was seen through."""
+    """A form that stands: where in the canonical text, how sure, and what was seen through."""
 
-    hit: Hit
+    form: Form
     first: int
     """Index of its first canonical character."""
     last: int
@@ -54,108 +53,167 @@ class Meant:
     transforms: tuple[str, ...]
     """Disguises seen through, outermost first."""
 
+    @property
+    def term(self) -> Term:
+        """The term; an allowed phrase has none and never gets so far."""
+        assert self.form.term is not None  # for the type checker: `Matcher.meant` keeps allowed phrases apart
+        return self.form.term
+
 
 class Verifier:
-    """Judges hits one by one, cheapest test first; never changes after it is made."""
+    """Judges what was found one by one, cheapest test first; never changes after it is made."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
+    def __init__(self, tables: Tables, segmenter: Segmenter) -> None:
+        self._syllables: Syllables = tables.syllables
+        self._english = tables.english
+        self.evidence = Evidence(tables, segmenter)
 
-    def judge(self, hit: Hit, view: View, canon: str) -> Meant | None:
-        """Return how a hit stands, or None where it is not meant."""
-        first, last = view.first[hit.start], view.last[hit.end - 1]
-        allowed = hit.pattern.term is None
-        if hit.pattern.term is not None and hit.pattern.term.mode is Mode.EXACT and hit.kind is not ViewKind.CANONICAL:
+    def judge(self, sighting: Sighting, view: View, line: Line) -> Meant | None:
+        """Return how a form stands, or None where it is not meant."""
+        case = self.case(sighting, view, line)
+        if case is None:
             return None
-        if hit.pattern.collapsed and (hit.kind is not ViewKind.COLLAPSED or last - first < len(hit.pattern.written)):
+        written, form = case.written, case.form
+        if form.term is None:
+            return Meant(form, written.first, written.last, 1.0, ())
+        likely = self.evidence.probability(case)
+        if likely < MEANT:
             return None
-        if not allowed and (_cuts_token(canon, first, last, hit) or not _joined(hit, view, canon)):
-            return None
-        if hit.kind is ViewKind.PHONETIC:
-            return None if allowed else self._judge_sound(hit, view, canon)
-        if not allowed and not self._is_word(hit, view):
-            return None
-        return Meant(hit, first, last, hit.pattern.weight, _seen_through(hit, view, canon))
+        weight = form.weight
+        if not written.is_plain or form.technique is not Technique.WRITTEN:
+            weight *= LEFT[0] + (LEFT[1] - LEFT[0]) * (likely - MEANT) / (1.0 - MEANT)
+        return Meant(form, written.first, written.last, weight, _seen_through(case))
 
-    def _is_word(self, hit: Hit, view: View) -> bool:
-        """Test the word boundaries of a short Han term."""
-        if hit.end - hit.start > MAX_BOUNDARY_TEST or not all(map(is_han, view.text[hit.start : hit.end])):
-            return True
-        return self._segmenter.stands_alone(view.text, hit.start, hit.end)
+    def case(self, sighting: Sighting, view: View, line: Line) -> Case | None:
+        """Return a form with everything that is known of it, or None where it is out of the question."""
+        form = sighting.form
+        written = writing_of(form, view.units[sighting.start : sighting.end], line.canon, self._syllables)
+        case = Case(form, view, line, written)
+        if form.term is None:
+            return case if written.is_literal else None
+        return case if self._is_possible(case, form.term) else None
 
-    def _judge_sound(self, hit: Hit, view: View, canon: str) -> Meant | None:
-        """Weigh a hit that rests on sound: the term as it was meant against the text as it is written."""
-        term = hit.pattern.term
-        if term is None or term.mode is not Mode.PINYIN:
-            return None
-        written = [canon[view.first[i] : view.last[i] + 1] for i in range(hit.start, hit.end)]
-        meant = _NOT_ALNUM.sub("", hit.pattern.written)
-        n_spelt = sum(
-            part.isascii() and view.text[i] >= SYLLABLE_BASE for i, part in zip(range(hit.start, hit.end), written, strict=True)
-        )
-        n_other = sum(part != char and is_han(part[0]) for part, char in zip(written, meant, strict=True))
-        if n_spelt + n_other == 0:
-            return None  # the letters themselves match: the views made of letters have judged it
-        first, last = view.first[hit.start], view.last[hit.end - 1]
-        if n_spelt and _splits_run(canon, first, last):
-            return None
-        n_sounds = sum(is_han(char) for char in meant)
-        if not n_spelt and not self._sounds_meant(hit, view, canon, meant, n_other):
-            return None
-        weight = hit.pattern.weight * (LONG_SOUND if n_sounds > 2 or n_spelt == n_sounds else SHORT_SOUND)
-        names = ("homophone",) * bool(n_other) + ("pinyin",) * bool(n_spelt)
-        return Meant(hit, first, last, weight, (*names, *_seen_through(hit, view, canon)))
+    def _is_possible(self, case: Case, term: Term) -> bool:
+        """Make the tests that need no language: the term's mode, token boundaries, and what stands in between."""
+        written, form = case.written, case.form
+        if term.mode is Mode.EXACT and not (written.is_plain and not written.gaps and case.view.kind is ViewKind.PLAIN):
+            return False
+        heard = written.count(Way.SPELT, Way.SPELT_ALIKE, Way.HOMOPHONE, Way.ALIKE)
+        if heard and (term.mode is not Mode.PINYIN or form.technique in (Technique.SHAPE, Technique.REVERSED)):
+            return False
+        if form.needs_cue and not case.has_cue:
+            return False
+        if form.technique is Technique.PINYIN:
+            return _joined(case) and self._is_spelt(case)
+        if form.technique is Technique.INITIALS and not self._is_initials(case):
+            return False
+        if written.count(Way.NUMERAL) and not _is_called(case):
+            return False
+        if written.count(Way.SPELT, Way.SPELT_ALIKE) and not self._is_whole(case):
+            return False
+        return _joined(case) and not self._cuts_token(case) and not _part_of_token(case)
 
-    def _sounds_meant(self, hit: Hit, view: View, canon: str, meant: str, n_other: int) -> bool:
-        """Compare the two readings of a stretch written in Han alone."""
-        chars = "".join(canon[place] for place in view.first)
-        return self._segmenter.likelier(chars, (hit.start, hit.end), meant, penalty=SUBSTITUTED * n_other)
+    def _is_spelt(self, case: Case) -> bool:
+        """Tell whether a term in Latin letters stands by itself: at the ends of tokens, or of syllables of a pinyin token."""
+        canon, first, last = case.line.canon, case.written.first, case.written.last
+        left, right = latin_token(canon, first, last)
+        token = canon[left:right]
+        if token.isalpha() and token in self._english:
+            return False
+        split = self._syllables.split
+        if left < first and not split(canon[left:first]):
+            return False
+        if last + 1 < right and not split(canon[last + 1 : right]):
+            return looks_like_id(canon[last + 1 : right])
+        if left < first or last + 1 < right:
+            return split(token) is not None
+        return not case.written.gaps or self._gaps_at_syllables(case) or single_letters(canon[first : last + 1])
+
+    def _gaps_at_syllables(self, case: Case) -> bool:
+        """Tell whether every token inside the form is made of whole syllables."""
+        inside = re.findall(r"[a-z]+", case.line.canon[case.written.first : case.written.last + 1])
+        return all(self._syllables.split(token) is not None for token in inside)
+
+    def _is_whole(self, case: Case) -> bool:
+        """Tell whether the runs of Latin letters in a form are whole tokens, or parts of ones that are pinyin all through."""
+        canon = case.line.canon
+        left, right = latin_token(canon, case.written.first, case.written.last)
+        cut = left < case.written.first or right > case.written.last + 1
+        token = canon[left:right]
+        if token.isalpha() and token in self._english:
+            return False
+        return not cut or not case.is_two or case.written.count(Way.SPELT, Way.SPELT_ALIKE) < len(case.form.pieces)
+
+    def _is_initials(self, case: Case) -> bool:
+        """Tell whether initials are whole tokens, three and more of them where no character stands beside."""
+        written, canon = case.written, case.line.canon
+        if not written.is_literal or (case.is_two and any(not gap.isspace() for gap in written.gaps)):
+            return False
+        left, right = alnum_token(canon, written.first, written.last)
+        if left < written.first or right > written.last + 1 or canon[left:right] in self._english:
+            return False
+        return case.kind is not Kind.LATIN or len(case.form.pieces) > 2  # noqa: PLR2004
+
+    def _cuts_token(self, case: Case) -> bool:
+        """Tell whether a form begins or ends inside a run of Latin letters.
+
+        A contact id written straight behind (加vxabc123) is not the same word; pinyin has its own test.
+        """
+        if case.view.kind is ViewKind.SPELT:
+            return False
+        canon, first, last = case.line.canon, case.written.first, case.written.last
+        if first > 0 and is_latin(canon[first]) and is_latin(canon[first - 1]):
+            return not self._syllables.split(canon[latin_token(canon, first, last)[0] : first])
+        if not (is_latin(canon[last]) and last + 1 < len(canon) and is_latin(canon[last + 1])):
+            return False
+        label = case.form.term.label if case.form.term else ""
+        return not (label == "ads.contact" and looks_like_id(canon[last + 1 : id_end(canon, last + 1)]))
 
 
-_NOT_ALNUM = re.compile(r"[\W_]+")
+def _is_called(case: Case) -> bool:
+    """Tell whether digits and letters stand for syllables: not where they count something, and not beside further guesses."""
+    canon, last = case.line.canon, case.written.last
+    behind = canon[last + 1] if last + 1 < len(canon) else ""
+    if canon[last].isdecimal() and behind and behind in _MEASURES:
+        return False
+    return case.written.count(Way.HOMOPHONE, Way.ALIKE, Way.SPELT, Way.SPELT_ALIKE) == 0
 
 
-def _cuts_token(canon: str, first: int, last: int, hit: Hit) -> bool:
-    """Tell whether the hit begins or ends inside a run of Latin letters.
-
-    A contact id written straight behind (加vxabc123) is not the same word.
-    """
-    if first > 0 and _is_latin(canon[first]) and _is_latin(canon[first - 1]):
+def _joined(case: Case) -> bool:
+    """Tell whether what stands inside a form may stand there: short gaps, and no clause ends in them."""
+    written = case.written
+    if any(len(gap) > MAX_GAP or sum(map(str.isalnum, gap)) > MAX_INSERTED for gap in written.gaps):
+        return False
+    if not written.has_clause:
         return True
-    if not (_is_latin(canon[last]) and last + 1 < len(canon) and _is_latin(canon[last + 1])):
+    if len(written.gaps) > 1:
+        return len(set(written.gaps)) == 1
+    before, after = (side.strip() for side in case.around())
+    return case.is_two and not before[-1:].isalnum() and not after[:1].isalnum()
+
+
+def _part_of_token(case: Case) -> bool:
+    """Tell whether a form of two or three Latin letters (sb, fw, 5b) is anything but a token of its own, as it is."""
+    form, written = case.form, case.written
+    if len(form.pieces) > MAX_ABBREVIATION or not all(piece.isascii() for piece in form.pieces):
         return False
-    tail = _LETTERS.match(canon, last + 1, last + 25)
-    label = hit.pattern.term.label if hit.pattern.term else ""
-    return not (label == "ads.contact" and tail is not None and looks_like_id(tail[0]))
+    left, right = alnum_token(case.line.canon, written.first, written.last)
+    return not written.is_plain or bool(written.gaps) or left < written.first or right > written.last + 1
 
 
-def _splits_run(canon: str, first: int, last: int) -> bool:
-    """Tell whether a spelt hit is only part of a run of Latin letters."""
-    before = first > 0 and _is_latin(canon[first]) and _is_latin(canon[first - 1])
-    return before or (last + 1 < len(canon) and _is_latin(canon[last]) and _is_latin(canon[last + 1]))
-
-
-def _is_latin(char: str) -> bool:
-    return "a" <= char <= "z"
-
-
-def _joined(hit: Hit, view: View, canon: str) -> bool:
-    """Tell whether what was removed inside a hit may be removed: short gaps, and no clause ends in them."""
-    gaps = [canon[view.last[i] + 1 : view.first[i + 1]] for i in range(hit.start, hit.end - 1) if view.first[i + 1] > view.last[i]]
-    if any(len(gap) > MAX_GAP for gap in gaps):
-        return False
-    marked = any(not CLAUSE_MARKS.isdisjoint(gap) for gap in gaps)
-    return not marked or (len(gaps) > 1 and len(set(gaps)) == 1)
-
-
-def _seen_through(hit: Hit, view: View, canon: str) -> tuple[str, ...]:
-    """Name the disguises of a hit that the views undid, apart from those of single characters."""
-    names = [hit.pattern.transform] if hit.pattern.transform else []
-    if hit.kind is ViewKind.WORDED and any(not canon[place].isalnum() for place in view.first[hit.start : hit.end]):
-        names.append("emoji")
-    if hit.kind is ViewKind.COLLAPSED and any(view.last[i] > view.first[i] for i in range(hit.start, hit.end)):
-        names.append("repeat")
-    places = range(hit.start, hit.end - 1)
-    if any(not canon[j].isalnum() for i in places for j in range(view.last[i] + 1, view.first[i + 1])):
-        names.append("separator")
-    return tuple(names)
+def _seen_through(case: Case) -> tuple[str, ...]:
+    """Name the disguises that a form and its reading undo, apart from those of single characters."""
+    written = case.written
+    gap = "".join(written.gaps)
+    seen = {
+        case.form.transform: bool(case.form.transform),
+        "homophone": written.count(Way.HOMOPHONE, Way.ALIKE) > 0,
+        "pinyin": written.count(Way.SPELT, Way.SPELT_ALIKE) > 0 and any(map(is_han, case.form.pieces)),
+        "emoji": written.count(Way.EMOJI) > 0,
+        "split": written.count(Way.SPLIT) > 0,
+        "leet": written.count(Way.NUMERAL) > 0 or case.view.kind is ViewKind.LEET,
+        "repeat": written.count(Way.REPEATED) > 0,
+        "separator": any(not char.isalnum() for char in gap),
+        "inserted": any(map(str.isalnum, gap)),
+    }
+    return tuple(name for name, is_seen in seen.items() if is_seen)

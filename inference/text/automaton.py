@@ -1,0 +1,80 @@
+"""All forms of all terms, found in one pass over the sounds of a text.
+
+An automaton never changes after it is built; new lists make a new one. Beside forms it knows hints, which prove nothing but ask for a
+closer look: a sound said twice (something may hide behind repetition), four numerals in a row (a number may be spelt out), parts of
+characters in a row.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ahocorasick_rs import AhoCorasick, Implementation
+
+from inference.text.patterns import Form, Pattern
+
+Found = list[tuple[int, int, int]]
+"""Number of the pattern, first sound, behind the last sound; overlapping ones too."""
+
+NUMERALS = "零一二三四五六七八九幺两"
+"""Han characters that stand for digits."""
+
+N_NUMERALS = 4
+"""Numerals in a row that may be a number; 一起吧 sounds like three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One form found in one reading."""
+
+    form: Form
+    start: int
+    end: int
+
+
+def numeral_hints(sounds: Sequence[str]) -> Iterator[str]:
+    """Yield every row of four numerals, given their sounds."""
+    return map("".join, itertools.product(sounds, repeat=N_NUMERALS))
+
+
+class Automaton:
+    """Finds patterns; a text of n sounds is searched in O(n + found)."""
+
+    def __init__(self, patterns: Iterable[Pattern], hints: Iterable[str]) -> None:
+        grouped: defaultdict[str, list[Form]] = defaultdict(list)
+        for pattern in patterns:
+            grouped[pattern.sounds].append(pattern.form)
+        self._forms: list[tuple[Form, ...]] = [tuple(forms) for forms in grouped.values()]
+        sounds = list(grouped)
+        n_forms = len(sounds)
+        known = set(sounds)
+        doubled = [sound * 2 for sound in dict.fromkeys("".join(sounds))]
+        for hint in itertools.chain(doubled, hints if sounds else ()):
+            if hint not in known:
+                known.add(hint)
+                sounds.append(hint)
+        self.n_forms = n_forms
+        """Patterns that stand for forms; higher numbers are only hints."""
+        self._find = AhoCorasick(sounds, implementation=Implementation.ContiguousNFA).find_matches_as_indexes
+
+    @property
+    def find(self) -> Callable[..., Found]:
+        """Return the search itself: `find(sounds, overlapping=True)`."""
+        found: Callable[..., Found] = self._find
+        return found
+
+    def forms(self, number: int) -> tuple[Form, ...]:
+        """Return the forms of a pattern; () for a hint."""
+        return self._forms[number] if number < self.n_forms else ()
+
+    def found(self, sounds: str) -> list[Sighting]:
+        """Find every form in a reading."""
+        return [
+            Sighting(form, start, end)
+            for number, start, end in self._find(sounds, overlapping=True)
+            if number < self.n_forms
+            for form in self._forms[number]
+        ]
