@@ -27,4 +27,4 @@ def shared_data() -> Path:
     return SHARED / "data"
 
 
-pytest_plugins = ("tests.kafka_broker",)
+pytest_plugins = ("tests.kafka_broker", "tests.redis_server")

@@ -11,7 +11,7 @@ from inference.text.conversation import Windows
 class ConversationSettings(BaseModel):
     """What is remembered of each room and user, and for how long."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_default=True)
 
     said_s: float = Field(60.0, gt=0, le=3600)
     """Window of repeats and of users who say the same, seconds."""

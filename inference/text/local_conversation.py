@@ -94,7 +94,9 @@ class LocalConversation:
             ValueError: the sequences are not equally long.
         """
         if not len(rooms) == len(uids) == len(keys) == len(texts):
-            raise ValueError(f"need as many of each, got {len(rooms)} rooms, {len(uids)} uids, {len(keys)} keys, {len(texts)} texts")
+            raise ValueError(
+                f"got {len(rooms)} rooms, {len(uids)} uids, {len(keys)} keys, {len(texts)} texts; one of each a message"
+            )
         messages = zip(rooms, uids, keys, texts, strict=True)
         if len(self._kept) + len(keys) > self._max_kept:
             return [self.observe(room_id, uid, key, text, now_s) for room_id, uid, key, text in messages]
