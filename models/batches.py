@@ -26,10 +26,13 @@ class Encoded:
 
 
 class EncodedRows:
-    """Rows encoded once; the first window of each stands for the row."""
+    """Rows encoded once; in training the first window of each stands for the row."""
 
-    def __init__(self, rows: Sequence[Row], alphabet: Alphabet) -> None:
-        self.ids = [alphabet.encode(next(windows(row.text))) for row in rows]
+    def __init__(self, rows: Sequence[Row], alphabet: Alphabet, *, every_window: bool = False) -> None:
+        parts = [list(windows(row.text)) if every_window else [next(windows(row.text))] for row in rows]
+        self.ids = [alphabet.encode(part) for row_parts in parts for part in row_parts]
+        self.starts = np.cumsum([0, *(len(row_parts) for row_parts in parts[:-1])])
+        """Place of each row's first window among `ids`."""
         self.targets = np.array([[np.nan if one is None else one for one in row.targets] for row in rows], np.float32)
 
     def __len__(self) -> int:

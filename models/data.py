@@ -28,6 +28,9 @@ HEADS = ("offensive", "hate")
 SPLIT_SALT = "livewarden-text-split-1"
 """Named in the hash that puts a text on its side; a new salt makes figures incomparable."""
 
+MAX_CHARACTERS = 4000
+"""Largest alphabet; with it the hashes of three characters stay within 31 bits."""
+
 MIN_COUNT = 3
 """Times a character must be seen in training to get a number of its own."""
 
@@ -148,7 +151,7 @@ def _learnt(row: Row) -> Row | None:
 def alphabet_of(rows: Sequence[Row]) -> Alphabet:
     """Number the characters of the training rows, most frequent first."""
     counts = Counter(char for row in rows for char in row.text if char < "\U00010000")
-    frequent = sorted((-count, char) for char, count in counts.items() if count >= MIN_COUNT)
+    frequent = sorted((-count, char) for char, count in counts.items() if count >= MIN_COUNT)[:MAX_CHARACTERS]
     return Alphabet("".join(char for _, char in frequent))
 
 

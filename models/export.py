@@ -21,7 +21,8 @@ from models.data import HEADS
 from models.digests import sha256_of
 from models.errors import DataError
 from models.evaluate import read_evaluation
-from models.networks.text import FAR_BELOW, FAR_PAIR, PAIR, TextNet, rounded, with_rounded_tables
+from models.linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS
+from models.networks.text import FAR_BELOW, TextNet, rounded, with_rounded_tables
 from models.seam import TextServing
 from models.store import MANIFEST_FILE
 from models.text_card import manifest_of
@@ -144,21 +145,22 @@ class _Graph:
         seen = self.op("Cast", self.op("Not", self.op("Equal", INPUT, self.integers([PAD]))), to=TensorProto.FLOAT)
         mask = self.op("Unsqueeze", seen, self.integers([2], np.int64))  # (n, L, 1)
         away = self.op("Mul", self.op("Sub", self.floats([1.0]), mask), self.floats([FAR_BELOW]))
-        pair = self.op("Add", INPUT, self.op("Mul", self.shift(INPUT, 1), self.integers([PAIR])))
-        triple = self.op("Add", pair, self.op("Mul", self.shift(INPUT, 2), self.integers([FAR_PAIR])))
-        near = self.op("Add", self.table("characters", INPUT), self.table("pairs", self.bucket(pair, shape.n_pairs)))
+        before = [INPUT, *(self.shift(INPUT, by) for by in range(1, len(BUCKET_FACTORS)))]
+        pair = self.rest(self.hash(before, BUCKET_FACTORS[1]), shape.n_pairs)
+        near = self.op("Add", self.table("characters", INPUT), self.table("pairs", pair))
         x = self.op("Mul", near, mask)  # (n, L, D)
         for block in net.blocks:
             x = self.block(block, x, mask)
         pooled = self.pooled(self.norm(net.norm, x), away)
         joined = self.op("Relu", self.dense(net.join, pooled))
-        logits = self.op("Add", self.dense(net.answer, joined), self.linear(pair, triple, mask))
+        linear = self.op("Mul", self.linear(before, mask), self.parameter(net.trust))
+        logits = self.op("Add", self.dense(net.answer, joined), linear)
         self.op("Sigmoid", self.op("Div", logits, self.floats(list(heats))), output=OUTPUT)
 
     def block(self, block: Any, x: str, mask: str) -> str:
         near = self.op("Mul", self.norm(block.norm, x), mask)
         sides = self.op("Concat", self.shift(near, 1, n_axes=3), near, self.shift(near, -1, n_axes=3), axis=2)
-        value, gate = self.halves(self.dense(block.mix, sides))
+        value, gate = self.split(self.dense(block.mix, sides), [self._net.shape.width] * 2)
         return self.op("Add", x, self.op("Mul", value, self.op("Sigmoid", gate)))
 
     def pooled(self, x: str, away: str) -> str:
@@ -169,31 +171,49 @@ class _Graph:
         highest = self.op("ReduceMax", self.op("Add", x, away), axes=[1], keepdims=0)
         return self.op("Concat", flat, highest, axis=1)
 
-    def linear(self, pair: str, triple: str, mask: str) -> str:
-        n_grams = self._net.shape.n_grams
-        both = self.op("Add", self.table("grams", self.bucket(pair, n_grams)), self.table("grams", self.bucket(triple, n_grams)))
+    def linear(self, before: Sequence[str], mask: str) -> str:
+        net, n_orders = self._net, len(BUCKET_FACTORS)
+        buckets = self.rest(self.op("Concat", *(self.hash(before, row) for row in BUCKET_FACTORS), axis=1), net.shape.n_grams)
+        prints = self.rest(self.op("Concat", *(self.hash(before, row) for row in PRINT_FACTORS), axis=1), N_PRINTS)
+        owner = self.op("Cast", self.op("Gather", self.tensor("prints", net.prints.numpy()), buckets), to=TensorProto.INT32)
+        known = self.op(
+            "Unsqueeze", self.op("Cast", self.op("Equal", owner, prints), to=TensorProto.FLOAT), self.integers([2], np.int64)
+        )
+        known = self.op("Mul", known, self.op("Concat", *[mask] * n_orders, axis=1))
+        found = self.op("Mul", self.table("grams", buckets), known)  # (n, 4 L, 3)
+        weights, rarity = self.split(found, [len(HEADS), 1])
         axis = self.integers([1], np.int64)
-        total = self.op("ReduceSum", self.op("Mul", both, mask), axis, keepdims=0)
-        n_seen = self.op("Max", self.op("ReduceSum", mask, axis, keepdims=0), self.floats([1.0]))
-        return self.op("Div", total, self.op("Sqrt", n_seen))
+        total = self.op("ReduceSum", weights, axis, keepdims=0)
+        squares = self.op("ReduceSum", self.op("Mul", rarity, rarity), axis, keepdims=0)
+        norm = self.op("Sqrt", self.op("Max", squares, self.floats([1e-6])))
+        return self.op("Add", self.op("Div", total, norm), self.parameter(net.bias))
+
+    def hash(self, before: Sequence[str], factors: Sequence[int]) -> str:
+        """Hash the run that ends at each character; `before` holds the text moved by 0, 1, 2, ..."""
+        terms = [self.op("Mul", before[by], self.integers([factor])) for by, factor in enumerate(reversed(factors))]
+        total = terms[0]
+        for term in terms[1:]:
+            total = self.op("Add", total, term)
+        return total
+
+    def rest(self, hashed: str, n_buckets: int) -> str:
+        return self.op("Mod", hashed, self.integers([n_buckets]))
 
     def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         name = output or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def halves(self, x: str) -> tuple[str, str]:
-        names = (f"value_{len(self.nodes)}", f"gate_{len(self.nodes)}")
-        self.nodes.append(helper.make_node("Split", [x], list(names), axis=2))
+    def split(self, x: str, sizes: Sequence[int]) -> tuple[str, str]:
+        """Cut in two along the last axis of three."""
+        names = (f"left_{len(self.nodes)}", f"right_{len(self.nodes)}")
+        self.nodes.append(helper.make_node("Split", [x, self.integers(sizes, np.int64)], list(names), axis=2))
         return names
 
     def shift(self, x: str, by: int, *, n_axes: int = 2) -> str:
         """Move along the length; zeros come in at the side left."""
         rest = [0] * (n_axes - 2)
         return self.op("Pad", x, self.integers([0, by, *rest, 0, -by, *rest], np.int64))
-
-    def bucket(self, hashed: str, n_buckets: int) -> str:
-        return self.op("Mod", hashed, self.integers([n_buckets]))
 
     def table(self, name: str, places: str) -> str:
         """Look up and spread 8 bits to floats."""

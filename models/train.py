@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch.nn import functional as F
 from models.batches import Encoded, EncodedRows
 from models.data import HEADS, Part, Row, Source, alphabet_of, for_training
 from models.errors import DataError
+from models.linear import LinearFit
 from models.networks.text import TextNet, TextShape
 from models.scores import Floats, auc
 from models.text_codec import FIRST, N_STRANGERS, Alphabet
@@ -88,10 +90,14 @@ class Run:
         self._train = EncodedRows(learnt, self.alphabet)
         self._weights = torch.tensor([_weight(row) for row in learnt])
         self._targets = torch.from_numpy(self._train.targets)
-        self._valid = valid
+        self._valid_rows = valid
+        self._valid = EncodedRows(valid, self.alphabet, every_window=True)
+        self._linear: Floats | None = None
         torch.set_num_threads(1)
         torch.manual_seed(plan.seed)
         self.net = TextNet(self.shape)
+        texts, targets = self._train.ids, self._train.targets
+        self.net.take(LinearFit(texts, targets, alphabet=self.alphabet, n_buckets=self.shape.n_grams).fit())
         self.mean = TextNet(self.shape)
         self.mean.load_state_dict(self.net.state_dict())
         self._optimizer = torch.optim.AdamW(_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
@@ -169,8 +175,10 @@ class Run:
         targets = self._targets[torch.from_numpy(block.places)]
         known = ~torch.isnan(targets)
         wanted = torch.nan_to_num(targets) * (1.0 - 2.0 * self.plan.smoothing) + self.plan.smoothing
-        losses = F.binary_cross_entropy_with_logits(self.net(ids), wanted, reduction="none")
-        weights = self._weights[torch.from_numpy(block.places)].unsqueeze(1)
+        places = torch.from_numpy(block.places)
+        # The deep part alone: beside the linear one, which knows the training texts by heart, it would learn nothing.
+        losses = F.binary_cross_entropy_with_logits(self.net.deep(ids), wanted, reduction="none")
+        weights = self._weights[places].unsqueeze(1)
         return (losses * known * weights).sum()
 
     def _average(self, n_done: int) -> None:
@@ -180,13 +188,22 @@ class Run:
             for mean, now in zip(self.mean.parameters(), self.net.parameters(), strict=True):
                 mean.lerp_(now, 1.0 - past)
 
+    def _trusted(self) -> dict[str, float]:
+        """Weigh the linear part beside the deep one on the validation side, and score both together there."""
+        self.mean.eval()
+        if self._linear is None:
+            self._linear = answers_of(self.mean.linear, self._valid)
+        deep = answers_of(self.mean.deep, self._valid)
+        self.mean.trust.copy_(torch.tensor(best_trust(deep, self._linear, self._valid_rows)))
+        return validation_scores(answers_of(self.mean, self._valid), self._valid_rows)
+
     def _judge(self, loss: float, took_s: float) -> str:
         """Score the averaged weights on the validation side, keep them where they are the best so far, write the checkpoint.
 
         Returns:
             a line that says so.
         """
-        scores = validation_scores(logits_of(self.mean, self._valid, self.alphabet), self._valid)
+        scores = self._trusted()
         score = float(np.mean(list(scores.values())))
         progress = self.progress
         progress.epoch += 1
@@ -208,28 +225,46 @@ class Run:
         return f"epoch {progress.epoch}: loss {loss:.4f}, {_shown(scores)}, {took_s:.0f} s"
 
 
-def validation_scores(logits: Floats, rows: Sequence[Row]) -> dict[str, float]:
+KNOWN = ((Source.COLD, 0), (Source.SWSR, 1), (Source.DAVIDSON, 0), (Source.DAVIDSON, 1))
+"""Which answers people gave in which source, by the place in `HEADS`."""
+
+
+def validation_scores(logits: Floats, rows: Sequence[Row], answers: Sequence[int] = (0, 1)) -> dict[str, float]:
     """Return the area under the curve of each labelled source and answer that is known there."""
     scores: dict[str, float] = {}
-    for source, head in ((Source.COLD, 0), (Source.SWSR, 1), (Source.DAVIDSON, 0), (Source.DAVIDSON, 1)):
+    for source, head in KNOWN:
         places = [place for place, row in enumerate(rows) if row.source is source and row.targets[head] is not None]
         targets = np.array([rows[place].targets[head] for place in places], np.float64)
         area = auc(logits[places, head], targets)
-        if not np.isnan(area):
+        if head in answers and not np.isnan(area):
             scores[f"{source}.{HEADS[head]}"] = area
     return scores
 
 
+def best_trust(deep: Floats, linear: Floats, rows: Sequence[Row]) -> list[float]:
+    """Return for each answer how much the linear logits must count beside the deep ones for the best validation scores."""
+
+    def score(head: int, step: float) -> float:
+        return float(np.mean(list(validation_scores(deep + step * linear, rows, (head,)).values())))
+
+    steps = [float(step) for step in np.linspace(0.0, 2.0, 21)]
+    return [max(steps, key=partial(score, head)) for head in range(len(HEADS))]
+
+
 def logits_of(net: TextNet, rows: Sequence[Row], alphabet: Alphabet) -> Floats:
-    """Return the network's logits of rows, shape (n, 2), in their order."""
+    """Return the network's logits of rows, shape (n, 2), in their order; of a long one those of its worst window."""
     net.eval()
-    encoded = EncodedRows(rows, alphabet)
-    logits = np.zeros((len(rows), len(HEADS)))
+    return answers_of(net, EncodedRows(rows, alphabet, every_window=True))
+
+
+def answers_of(part: Callable[[Tensor], Tensor], encoded: EncodedRows) -> Floats:
+    """Return the logits of a network or a part of it, shape (n, 2), those of each row's worst window."""
+    logits = np.zeros((len(encoded), len(HEADS)))
     with torch.no_grad():
-        for start in range(0, len(rows), 512):
-            for block in encoded.by_length(np.arange(start, min(start + 512, len(rows)))):
-                logits[block.places] = net(torch.from_numpy(block.ids)).numpy()
-    return logits
+        for start in range(0, len(encoded), 512):
+            for block in encoded.by_length(np.arange(start, min(start + 512, len(encoded)))):
+                logits[block.places] = part(torch.from_numpy(block.ids)).numpy()
+    return np.asarray(np.maximum.reduceat(logits, encoded.starts, axis=0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -269,9 +304,10 @@ def _disturbed(ids: Tensor, share: float) -> Tensor:
 
 
 def _groups(net: TextNet, decay: float) -> list[dict[str, Any]]:
-    """Weights that shrink: matrices and hashed tables; not norms, biases nor the characters."""
-    shrinking = [one for name, one in net.named_parameters() if one.ndim > 1 and not name.startswith("characters")]
-    others = [one for name, one in net.named_parameters() if one.ndim <= 1 or name.startswith("characters")]
+    """Weights that shrink: matrices and the pairs; not norms, biases nor the characters. The linear part is not trained."""
+    trained = {name: one for name, one in net.named_parameters() if one.requires_grad}
+    shrinking = [one for name, one in trained.items() if one.ndim > 1 and not name.startswith("characters")]
+    others = [one for name, one in trained.items() if one.ndim <= 1 or name.startswith("characters")]
     return [{"params": shrinking, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 

@@ -1,12 +1,14 @@
-"""The text network: characters and hashed pairs of them, gated convolutions, attention and maximum over the text, two answers.
+"""The text network: a linear part over known runs of characters, a deep part, and how much the one is trusted beside the other.
 
-The graph only; numbers come from `text_codec.py`, training is `train.py`. What a text answers does not depend on how far it was
-padded nor on what it is batched with: filling is zero wherever neighbours are looked at, and left out where they are summed up.
+Deep: characters and hashed pairs of them, gated convolutions, attention and maximum over the text. The graph only; numbers come
+from `text_codec.py`, the linear part from `linear.py`, training is `train.py`. What a text answers does not depend on its filling
+nor on what it is batched with: filling is zero wherever neighbours are looked at, and left out where they are summed up.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,10 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.data import HEADS
+from models.linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS, Linear
 from models.text_codec import PAD
 
-PAIR, FAR_PAIR = 40503, 10007
-"""Multipliers of the hashes; their products with any character's number stay within 31 bits."""
 FAR_BELOW = -1e4
 """Added to filling, so that it is never the highest nor attended to."""
 TABLES = ("characters", "pairs", "grams")
@@ -35,8 +36,8 @@ class TextShape:
     n_blocks: int = 2
     n_pairs: int = 32_768
     """Buckets of neighbouring pairs."""
-    n_grams: int = 131_072
-    """Buckets of the linear part: pairs and triples, one weight per answer."""
+    n_grams: int = 262_144
+    """Buckets of the linear part."""
     n_looks: int = 4
     """Places in the text that are attended to at once."""
     dropout: float = 0.25
@@ -75,7 +76,11 @@ class TextNet(nn.Module):
         self.shape = shape
         self.characters = nn.Embedding(shape.n_ids, shape.width, padding_idx=PAD)
         self.pairs = nn.Embedding(shape.n_pairs, shape.width)
-        self.grams = nn.Embedding(shape.n_grams, len(HEADS))
+        self.grams = nn.Embedding(shape.n_grams, len(HEADS) + 1)
+        self.grams.weight.requires_grad_(False)
+        self.register_buffer("prints", torch.full((shape.n_grams,), -1, dtype=torch.int8))
+        self.register_buffer("bias", torch.zeros(len(HEADS)))
+        self.register_buffer("trust", torch.zeros(len(HEADS)))
         self.blocks = nn.ModuleList(GatedBlock(shape.width, shape.dropout) for _ in range(shape.n_blocks))
         self.look = nn.Linear(shape.width, shape.n_looks)
         self.norm = nn.LayerNorm(shape.width)
@@ -88,7 +93,15 @@ class TextNet(nn.Module):
         nn.init.normal_(self.characters.weight, std=0.3)
         nn.init.zeros_(self.characters.weight[PAD].detach())
         nn.init.normal_(self.pairs.weight, std=0.05)
-        nn.init.zeros_(self.grams.weight)
+        nn.init.zeros_(self.grams.weight.detach())
+
+    def take(self, linear: Linear) -> None:
+        """Take a fitted linear part in; it is never trained further. Until it is trusted it counts for nothing."""
+        with torch.no_grad():
+            self.grams.weight[:, :-1] = torch.from_numpy(linear.weights)
+            self.grams.weight[:, -1] = torch.from_numpy(linear.rarity)
+            self.prints.copy_(torch.from_numpy(linear.prints))
+            self.bias.copy_(torch.from_numpy(linear.bias))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Answer a batch.
@@ -99,15 +112,26 @@ class TextNet(nn.Module):
         Returns:
             logits, (B, 2), in the order of `HEADS`.
         """
-        mask = (ids != PAD).unsqueeze(2).to(self.look.weight.dtype)  # (B, L, 1)
-        before, far = _shifted(ids, 1), _shifted(ids, 2)
-        pair = before * PAIR + ids
-        triple = far * FAR_PAIR + pair
+        return self.deep(ids) + self.trust * self.linear(ids)
+
+    def deep(self, ids: Tensor) -> Tensor:
+        """Answer by the deep part alone, logits, (B, 2)."""
+        mask = _mask(ids)
+        pair = _hashed(ids, BUCKET_FACTORS[1])
         x = self.drop((self.characters(ids) + self.drop(self.pairs(pair % self.shape.n_pairs))) * mask)  # (B, L, D)
         for block in self.blocks:
             x = block(x, mask)
-        deep = self.answer(self.drop(F.relu(self.join(self._pooled(self.norm(x), mask)))))
-        return deep + self._linear(pair, triple, mask)
+        answered: Tensor = self.answer(self.drop(F.relu(self.join(self._pooled(self.norm(x), mask)))))
+        return answered
+
+    def linear(self, ids: Tensor) -> Tensor:
+        """Answer by the linear part alone, logits, (B, 2)."""
+        buckets = torch.cat([_hashed(ids, row) for row in BUCKET_FACTORS], dim=1) % self.shape.n_grams  # (B, 4 L)
+        prints = torch.cat([_hashed(ids, row) for row in PRINT_FACTORS], dim=1) % N_PRINTS
+        known = (self.prints[buckets] == prints).to(torch.float32).unsqueeze(2)
+        found = self.grams(buckets) * known * torch.cat([_mask(ids)] * len(BUCKET_FACTORS), dim=1)  # (B, 4 L, 3)
+        rarity = torch.sqrt(found[:, :, -1].square().sum(dim=1, keepdim=True).clamp(min=1e-6))  # (B, 1)
+        return found[:, :, :-1].sum(dim=1) / rarity + self.bias
 
     def _pooled(self, x: Tensor, mask: Tensor) -> Tensor:
         away = (1.0 - mask) * FAR_BELOW  # (B, L, 1)
@@ -116,16 +140,18 @@ class TextNet(nn.Module):
         highest = (x + away).amax(dim=1)  # (B, D)
         return torch.cat((attended, highest), dim=1)
 
-    def _linear(self, pair: Tensor, triple: Tensor, mask: Tensor) -> Tensor:
-        n_grams = self.shape.n_grams
-        weights = self.grams(pair % n_grams) + self.grams(triple % n_grams)  # (B, L, 2)
-        n_seen = mask.sum(dim=1).clamp(min=1.0)  # (B, 1)
-        return (weights * mask).sum(dim=1) / torch.sqrt(n_seen)
+
+def _mask(ids: Tensor) -> Tensor:
+    """Return 1.0 for characters and 0.0 for filling, (B, L, 1)."""
+    return (ids != PAD).unsqueeze(2).to(torch.float32)
 
 
-def _shifted(ids: Tensor, by: int) -> Tensor:
-    """Move a text to the right; filling comes in from the left."""
-    return torch.cat((torch.zeros_like(ids[:, :by]), ids[:, :-by]), dim=1)
+def _hashed(ids: Tensor, factors: Sequence[int]) -> Tensor:
+    """Hash the run that ends at each character; what stands before a text counts as filling."""
+    total = ids * factors[-1]
+    for by, factor in enumerate(reversed(factors[:-1]), start=1):
+        total = total + torch.cat((torch.zeros_like(ids[:, :by]), ids[:, :-by]), dim=1) * factor
+    return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
