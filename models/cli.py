@@ -261,7 +261,8 @@ def evaluate_network(
     """Measure a run's best network on the test side of the split, beside a baseline on the same rows."""
     with _one_line_errors(), _training(context) as serving:
         from models.data import read_rows
-        from models.evaluate import evaluate, table
+        from models.evaluate import evaluate
+        from models.networks.text_card import table
 
         found = evaluate(out, read_rows(data, serving().fold), baseline=baseline)
     typer.echo(json.dumps(found) if as_json else f"{network}\n{table(found)}")

@@ -92,7 +92,7 @@ def evaluate(folder: Path, rows: Sequence[Row], *, baseline: bool = True) -> dic
 
     contenders: dict[str, Scorer] = {"network": network}
     if baseline:
-        from models.baseline import Baseline
+        from models.networks.text_baseline import Baseline
 
         contenders["baseline"] = Baseline(for_training(rows), valid).scores
     found: dict[str, Any] = {
@@ -230,19 +230,3 @@ def _figures(
     }
     kept = {name: None if np.isnan(value) else round(value, 4) for name, value in figures.items()}
     return {"answer": HEADS[head], "slice": part.name, "n": len(places), "ones": int(targets.sum()), **kept}
-
-
-def table(found: dict[str, Any]) -> str:
-    """Write an evaluation as Markdown: one line per answer, slice and contender."""
-    columns = ("auc", "accuracy", "f1", "macro_f1", "block_precision", "block_recall", "review_recall")
-    names = [name for name in ("network", "baseline") if name in found]
-    lines = [f"| answer | slice | n | ones | contender | {' | '.join(columns)} |", "|---" * (5 + len(columns)) + "|"]
-    for rows in zip(*(found[name]["figures"] for name in names), strict=True):
-        for name, row in zip(names, rows, strict=True):
-            shown = " | ".join("-" if row[column] is None else f"{row[column]:.3f}" for column in columns)
-            lines.append(f"| {row['answer']} | {row['slice']} | {row['n']} | {row['ones']} | {name} | {shown} |")
-    for name in names:
-        talk = found[name]["danmaku"]
-        shares = f"{talk['blocked']:.3%} blocked, {talk['review']:.3%} to review"
-        lines.append(f"\n{name}: of {talk['lines']:.0f} lines of ordinary danmaku {shares}")
-    return "\n".join(lines)

@@ -21,11 +21,11 @@ from models.data import HEADS
 from models.digests import sha256_of
 from models.errors import DataError
 from models.evaluate import read_evaluation
-from models.linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS
 from models.networks.text import FAR_BELOW, TextNet, rounded, with_rounded_tables
+from models.networks.text_card import manifest_of
+from models.networks.text_linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS
 from models.seam import TextServing
 from models.store import MANIFEST_FILE
-from models.text_card import manifest_of
 from models.text_codec import FIRST, LENGTHS, PAD, Alphabet, Ids
 from models.train import load_best
 

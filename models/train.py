@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.batches import Encoded, EncodedRows
 from models.data import HEADS, Part, Row, Source, alphabet_of, for_training
 from models.errors import DataError
-from models.linear import LinearFit
 from models.networks.text import TextNet, TextShape
+from models.networks.text_batches import Encoded, EncodedRows
+from models.networks.text_linear import LinearFit
 from models.scores import Floats, auc
 from models.text_codec import FIRST, N_STRANGERS, Alphabet
 

@@ -1,1 +1,1 @@
-"""Networks of our own, in torch: one module per network. Never imported by what serves."""
+"""Networks of our own, and all that only their training needs; torch in `text.py` alone. Never imported by what serves."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.data import HEADS
-from models.linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS, Linear
+from models.networks.text_linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS, Linear
 from models.text_codec import PAD
 
 FAR_BELOW = -1e4

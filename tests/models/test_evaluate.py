@@ -12,8 +12,9 @@ onnx = pytest.importorskip("onnx", reason="onnx is in the dependency group train
 
 from models.data import Part, Row, Source, read_rows  # noqa: E402
 from models.errors import DataError  # noqa: E402
-from models.evaluate import FLAGGED_FILE, Levels, danmaku_shares, evaluate, levels_of, read_evaluation, table, write_flagged  # noqa: E402
+from models.evaluate import FLAGGED_FILE, Levels, danmaku_shares, evaluate, levels_of, read_evaluation, write_flagged  # noqa: E402
 from models.networks.text import TextShape  # noqa: E402
+from models.networks.text_card import table  # noqa: E402
 from models.train import Plan, Run  # noqa: E402
 from tests.models.text_sets import plain_fold, write_sets  # noqa: E402
 

@@ -1,6 +1,7 @@
-"""The text classifier's manifest, from its evaluation: calibration onto the policy's thresholds, figures, licence, attribution.
+"""What is said of a text network from its evaluation: the manifest for the store, and the table for people.
 
-Pure: what was measured comes in, what the store keeps goes out. The model card for people lies beside the shipped files.
+Pure: what was measured comes in. The manifest lays the measured thresholds on the policy's; the model card for people, with all
+that is not a number, lies beside the shipped files.
 """
 
 from __future__ import annotations
@@ -91,3 +92,19 @@ def metrics_of(found: Mapping[str, Any]) -> dict[str, float]:
     if own is not None:
         metrics |= {"cold_test_accuracy": own["accuracy"], "cold_test_macro_f1": own["macro_f1"]}
     return {name: value for name, value in metrics.items() if value is not None and not math.isnan(value)}
+
+
+def table(found: dict[str, Any]) -> str:
+    """Write an evaluation as Markdown: one line per answer, slice and contender."""
+    columns = ("auc", "accuracy", "f1", "macro_f1", "block_precision", "block_recall", "review_recall")
+    names = [name for name in ("network", "baseline") if name in found]
+    lines = [f"| answer | slice | n | ones | contender | {' | '.join(columns)} |", "|---" * (5 + len(columns)) + "|"]
+    for rows in zip(*(found[name]["figures"] for name in names), strict=True):
+        for name, row in zip(names, rows, strict=True):
+            shown = " | ".join("-" if row[column] is None else f"{row[column]:.3f}" for column in columns)
+            lines.append(f"| {row['answer']} | {row['slice']} | {row['n']} | {row['ones']} | {name} | {shown} |")
+    for name in names:
+        talk = found[name]["danmaku"]
+        shares = f"{talk['blocked']:.3%} blocked, {talk['review']:.3%} to review"
+        lines.append(f"\n{name}: of {talk['lines']:.0f} lines of ordinary danmaku {shares}")
+    return "\n".join(lines)

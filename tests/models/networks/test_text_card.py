@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from models.text_card import FLOOR, calibration_of, manifest_of
+from models.networks.text_card import FLOOR, calibration_of, manifest_of
 
 FIGURES = [
     {

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.batches import EncodedRows
 from models.data import Part, Row, Source
+from models.networks.text_batches import EncodedRows
 from models.text_codec import Alphabet
 
 ALPHABET = Alphabet("abc")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.data import MAX_CHARACTERS
-from models.linear import BUCKET_FACTORS, N_PRINTS, ORDERS, PRINT_FACTORS, LinearFit, runs_of
+from models.networks.text_linear import BUCKET_FACTORS, N_PRINTS, ORDERS, PRINT_FACTORS, LinearFit, runs_of
 from models.text_codec import FIRST, PAD, Alphabet
 
 N_BUCKETS = 4096
