@@ -1,8 +1,8 @@
 """All forms of all terms, found in one pass over the sounds of a text.
 
-An automaton never changes after it is built; new lists make a new one. Beside forms it knows hints, which prove nothing but ask for a
-closer look: a sound said twice (something may hide behind repetition), four numerals in a row (a number may be spelt out), parts of
-characters in a row.
+An automaton never changes after it is built; new lists make a new one. Beside forms it knows hints, which prove nothing but ask for
+a closer look: a sound said twice (something may hide behind repetition), four numerals in a row (a number may be spelt out),
+parts of characters in a row.
 """
 
 from __future__ import annotations
@@ -43,22 +43,31 @@ def numeral_hints(sounds: Sequence[str]) -> Iterator[str]:
 class Automaton:
     """Finds patterns; a text of n sounds is searched in O(n + found)."""
 
-    def __init__(self, patterns: Iterable[Pattern], hints: Iterable[str]) -> None:
+    def __init__(self, patterns: Iterable[Pattern], numerals: Iterable[str] = (), parts: Iterable[str] = ()) -> None:
+        """Build it.
+
+        Args:
+            patterns: the forms and their sounds.
+            numerals: sounds of rows of numerals.
+            parts: sounds of parts of characters in a row.
+        """
         grouped: defaultdict[str, list[Form]] = defaultdict(list)
         for pattern in patterns:
             grouped[pattern.sounds].append(pattern.form)
         self._forms: list[tuple[Form, ...]] = [tuple(forms) for forms in grouped.values()]
-        sounds = list(grouped)
-        n_forms = len(sounds)
-        known = set(sounds)
-        doubled = [sound * 2 for sound in dict.fromkeys("".join(sounds))]
-        for hint in itertools.chain(doubled, hints if sounds else ()):
-            if hint not in known:
-                known.add(hint)
-                sounds.append(hint)
-        self.n_forms = n_forms
-        """Patterns that stand for forms; higher numbers are only hints."""
-        self._find = AhoCorasick(sounds, implementation=Implementation.ContiguousNFA).find_matches_as_indexes
+        sounds = dict.fromkeys(grouped)
+        self.n_forms = len(sounds)
+        """Patterns that stand for forms; those from here up to `n_doubled` are sounds said twice."""
+        if sounds:
+            sounds.update(dict.fromkeys(sound * 2 for sound in dict.fromkeys("".join(grouped))))
+        self.n_doubled = len(sounds)
+        """Those from here up to `n_numerals` are rows of numerals."""
+        if self.n_forms:
+            sounds.update(dict.fromkeys(numerals))
+        self.n_numerals = len(sounds)
+        """Those from here on are parts in a row."""
+        sounds.update(dict.fromkeys(parts))
+        self._find = AhoCorasick(list(sounds), implementation=Implementation.ContiguousNFA).find_matches_as_indexes
 
     @property
     def find(self) -> Callable[..., Found]:

@@ -3,8 +3,8 @@
     python -m inference.text.build_evidence POSITIVES NEGATIVES ORDINARY
 
 POSITIVES and NEGATIVES are tables (tab separated, with a header) with the columns `term` and `text`: disguised terms, and texts in
-which a term only seems to be. ORDINARY is a file of ordinary messages, a line each: hardly anything found in them is meant, and what
-is by its own characters does not count. One ridge regression of log odds per kind of case, by Newton's method.
+which a term only seems to be. ORDINARY is a file of ordinary messages, a line each: hardly anything found in them is meant, and
+what is by its own characters does not count. One ridge regression of log odds per kind of case, by Newton's method.
 """
 
 from __future__ import annotations

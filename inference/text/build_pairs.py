@@ -1,9 +1,9 @@
-"""Count which characters follow each other in ordinary Chinese and write `tables/pairs.tsv.gz`; run by a maintainer, never by the product.
+"""Count which characters follow each other in ordinary Chinese; run by a maintainer, never by the product.
 
     python inference/text/build_pairs.py FOLDER
 
-FOLDER holds the corpora: `cold/data.csv`, `swsr/data.csv`, `douyu_danmaku/data.csv`, each with a column `text`. Only counts leave
-them, and a pair that was seen once or is part of a shipped term written as it is does not.
+Writes `tables/pairs.tsv.gz`. FOLDER holds the corpora: `cold/data.csv`, `swsr/data.csv`, `douyu_danmaku/data.csv`, each with a column
+`text`. Only counts leave them, and a pair that was seen once or is part of a shipped way to write a concept does not.
 
 Source:
     COLD (Apache-2.0), SWSR (MIT), DouyuCrawler danmaku (Apache-2.0); counts of words from `tables/words.tsv.gz` (jieba, MIT).
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import math
 import sys
 from collections import Counter, defaultdict
@@ -58,7 +59,7 @@ def count(texts: Iterator[str]) -> Counter[str]:
         if seen[text] > 3:
             continue
         chars = [char if "\u4e00" <= char <= "\u9fff" else EDGE for char in f"{EDGE}{text.translate(simple)}{EDGE}"]
-        pairs.update(a + b for a, b in zip(chars, chars[1:], strict=False) if (a, b) != (EDGE, EDGE))
+        pairs.update(a + b for a, b in itertools.pairwise(chars) if (a, b) != (EDGE, EDGE))
     return pairs
 
 
@@ -67,18 +68,18 @@ def words() -> Counter[str]:
     pairs: Counter[str] = Counter()
     for line in gzip.decompress((TABLES / "words.tsv.gz").read_bytes()).decode().splitlines():
         word, n = line.split("\t")
-        for a, b in zip(word, word[1:], strict=False):
+        for a, b in itertools.pairwise(word):
             pairs[a + b] += int(n)
     return pairs
 
 
 def listed() -> set[str]:
-    """Return the pairs of the shipped terms' ways to be written in place of Han: none of them may look ordinary for being frequent."""
+    """Return the pairs of the ways concepts are written in disguise: none of them may look ordinary for being frequent."""
     pairs: set[str] = set()
     for line in (TABLES / "aliases.tsv").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             concept, variants, *_ = line.split("\t")
-            pairs.update(a + b for word in (concept, *variants.split(" ")) for a, b in zip(word, word[1:], strict=False))
+            pairs.update(a + b for word in (concept, *variants.split(" ")) for a, b in itertools.pairwise(word))
     return pairs
 
 
@@ -87,14 +88,14 @@ def main() -> None:
     weighted: defaultdict[str, float] = defaultdict(float)
     for pair, n in count(corpus(Path(sys.argv[1]))).items():
         weighted[pair] += n
-    for pair, n in words().items():
-        weighted[pair] += n * WORDS_WEIGHT
+    for pair, n_words in words().items():
+        weighted[pair] += n_words * WORDS_WEIGHT
     for pair in listed():
         weighted.pop(pair, None)
     followers: defaultdict[str, defaultdict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for pair, n in weighted.items():
-        if n >= MIN_COUNT:
-            step = min(len(LEVELS) - 1, round(math.log(n) / STEP))
+    for pair, weight in weighted.items():
+        if weight >= MIN_COUNT:
+            step = min(len(LEVELS) - 1, round(math.log(weight) / STEP))
             followers[pair[0]][step].append(pair[1])
     lines = []
     for first in sorted(followers):

@@ -2,12 +2,13 @@
 
     uv run --no-project --with pillow --with numpy --with opencv-python-headless python inference/text/build_shapes.py FOLDER FONT
 
-FOLDER holds `chaizi_simplified.tsv`, `similar_shape_curated.txt` and `same_stroke.tsv`, FONT is a font of simplified Chinese (Noto Sans
-CJK). A line of the result is a character, the ways it comes apart (joined by a blank), and the characters that look like it: those
-whose drawn shapes are nearest first, then listed ones, then those that share a part.
+FOLDER holds `chaizi_simplified.tsv`, `similar_shape_curated.txt` and `same_stroke.tsv`, FONT is a font of simplified Chinese (Noto
+Sans CJK). A line of the result is a character, the ways it comes apart (joined by a blank), and the characters that look like it:
+those whose drawn shapes are nearest first, then listed ones, then those that share a part.
 
 Source:
-    kfcd/chaizi (CC BY 3.0, kaifangcidian.com), contr4l/SimilarCharacter (MIT), shibing624/pycorrector (Apache-2.0); shapes are our own.
+    kfcd/chaizi (CC BY 3.0, kaifangcidian.com), contr4l/SimilarCharacter (MIT), shibing624/pycorrector (Apache-2.0).
+    What looks alike when drawn is measured here.
 """
 
 from __future__ import annotations
@@ -132,11 +133,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     counts, ways = counted(), apart(folder)
     looks = alike(folder, sys.argv[2], ways, counts)
-    lines = [
-        f"{char}\t{' '.join(ways.get(char, []))}\t{looks[char]}\n"
-        for char in sorted(counts)
-        if ways.get(char) or looks[char]
-    ]
+    lines = [f"{char}\t{' '.join(ways.get(char, []))}\t{looks[char]}\n" for char in sorted(counts) if ways.get(char) or looks[char]]
     (TABLES / "shapes.tsv.gz").write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
 
 

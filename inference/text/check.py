@@ -16,7 +16,7 @@ from inference.errors import InvalidSample, SampleTooLarge
 from inference.samples import Modality, Scene
 from inference.text.contacts import Contact, ContactType, find_contacts
 from inference.text.lexicon import BASE_ALLOW, BASE_LIST, BASE_VERSION, Term, WordList, read_phrases
-from inference.text.matcher import Language, Matcher
+from inference.text.matcher import Language, Matcher, Reading
 from inference.text.reasons import LabelBook, Reason, reason_for
 from inference.text.verify import Meant
 from inference.verdicts import Decision, Finding, Span, TextMatch, Verdict
@@ -60,14 +60,6 @@ class TextResult:
     masked_text: str
     """The text with `*` over every span that is not passed, as long as the text."""
     reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was found in one text, before anybody decides."""
-
-    findings: tuple[Finding, ...] = ()
-    contacts: tuple[Contact, ...] = ()
 
 
 _NOTHING = Reading()
@@ -157,15 +149,31 @@ class TextChecker:
 
     def read(self, text: str, scene: Scene) -> Reading:
         """Find terms and contacts in a text of any length; linear in it, and never raises whatever the text."""
-        if self._matcher.first_look(text) is None:
-            return _NOTHING
+        matcher = self._matcher
+        return _NOTHING if matcher.glance.is_clean(text) else self._full(matcher, text, scene)
+
+    def read_many(self, texts: Sequence[str], scene: Scene) -> list[Reading]:
+        """Read several texts of one scene, in order; the same as `read` one by one, for less."""
+        matcher = self._matcher
+        readings = [_NOTHING] * len(texts)
+        for index in matcher.glance.unclean(texts):
+            readings[index] = self._full(matcher, texts[index], scene)
+        return readings
+
+    def _full(self, matcher: Matcher, text: str, scene: Scene) -> Reading:
+        key = (text, scene)
+        known = matcher.read.get(key)
+        if known is not None:
+            return known
         canon = self._language.normaliser.canonical(text)
         contacts = find_contacts(canon)
-        meant = self._matcher.meant(text, canon, scene, datetime.now(UTC))
-        if not meant and not contacts:
-            return _NOTHING
-        text_map = _TextMap(text, canon, self._language.normaliser.origins(text), self._language.tables.traditional)
-        return Reading(tuple(text_map.findings(meant, contacts)), contacts)
+        meant = matcher.meant(text, canon, scene, datetime.now(UTC))
+        reading = _NOTHING
+        if meant or contacts:
+            text_map = _TextMap(text, canon, self._language.normaliser.origins(text), self._language.tables.traditional)
+            reading = Reading(tuple(text_map.findings(meant, contacts)), contacts)
+        matcher.remember(key, reading)
+        return reading
 
     def check(self, sample: TextSample, decide: Decide) -> TextResult:
         """Check one text: find, let the policy decide, mask what it does not pass, say why."""

@@ -51,7 +51,9 @@ _WECHAT_CUE = re.compile(
     r"微信|薇信|威信|维信|徽信|葳信|卫星|微亻言|微芯|v信|w信|wechat|weixin|(?<![a-z])(?:vx|wx|vvx)|(?<![a-z])v(?![a-z]{2})"
     r"|(?:[加+➕嘉佳伽家私]|加我|私我|找我)\s?[v薇微徽溦威葳]|(?<![\u3400-\u9fff])[薇微徽溦威葳](?![\u3400-\u9fff])"
 )
-_QQ_CUE = re.compile(r"(?<![a-z])q{1,2}(?![a-z])|扣扣|抠抠|叩叩|企鹅|🐧|球球|秋秋|蔻蔻|寇寇|扣[裙群]|(?<![\u3400-\u9fff])[扣抠叩](?=[:：\s])|[裙群]号")
+_QQ_CUE = re.compile(
+    r"(?<![a-z])q{1,2}(?![a-z])|扣扣|抠抠|叩叩|企鹅|🐧|球球|秋秋|蔻蔻|寇寇|扣[裙群]|(?<![\u3400-\u9fff])[扣抠叩](?=[:：\s])|[裙群]号"
+)
 _ROOM_CUE = re.compile(r"房间号?|直播间|房号|room")
 _AFTER_CUE = re.compile(_FILLER)
 _WECHAT_VALUE = re.compile(

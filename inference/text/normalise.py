@@ -1,8 +1,8 @@
 """One character at a time: what a character is without disguise, and the one character that stands for its sound.
 
-The canonical text folds width, case, script and look-alikes and drops what cannot be seen. The sound of a text is one string in which
-every syllable is the character of its class, digits are marked, and everything between is gone: one `str.translate` makes it, one
-pass of the automaton searches it. What else may be hidden (pinyin, emoji, repetition) is `views.py`.
+The canonical text folds width, case, script and look-alikes and drops what cannot be seen. The sound of a text is one string in
+which every syllable is the character of its class, digits are marked, and everything between is gone: one `str.translate` makes it,
+one pass of the automaton searches it. What else may be hidden (pinyin, emoji, repetition) is `views.py`.
 """
 
 from __future__ import annotations
@@ -105,4 +105,4 @@ class BatchSounds:
         """Return the sound of texts joined by SEPARATOR, joined by it again."""
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         sounds = self._table.take(codes, mode="clip")
-        return sounds[sounds != _DROPPED].tobytes().decode("utf-32-le")
+        return str(sounds[sounds != _DROPPED].tobytes(), "utf-32-le")

@@ -20,7 +20,10 @@ SMOOTHING = 12.0
 """Weight of a character's own share against the pairs seen behind a character."""
 
 BOND = 3.5
-"""By how much likelier (in natural logarithms) a character is behind another than anywhere, for the two to hold together like a word."""
+"""By how much likelier (natural logarithm) a character is behind another than anywhere for the two to hold together like a word."""
+
+ORDINARY = -8.0
+"""Log probability from which a pair is ordinary company."""
 
 UNSEEN = 0.5
 """Count of a character that was never seen."""
@@ -62,9 +65,9 @@ class PairModel:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def is_seen(self, pair: str) -> bool:
-        """Tell whether a pair of characters occurs in ordinary texts."""
-        return pair in self._seen
+    def is_ordinary(self, pair: str) -> bool:
+        """Tell whether two characters stand together in ordinary texts, and not only once in a while."""
+        return self._seen.get(pair, -math.inf) > ORDINARY
 
     def alone(self, char: str) -> float:
         """Return the log share of a character among all."""

@@ -1,7 +1,7 @@
 """What a term looks like in the sounds of a text: itself and the ways people write it to get past a filter.
 
-A term becomes forms, most useful first, as many as the size of the lists allows. Whether a form that was found is meant is not decided
-here (`verify.py`), nor how it is searched (`automaton.py`).
+A term becomes forms, most useful first, as many as the size of the lists allows. Whether a form that was found is meant is not
+decided here (`verify.py`), nor how it is searched (`automaton.py`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from inference.text.terms import Mode, Term
 MAX_READINGS = 8
 """Sounds of one way to write a term; polyphones multiply."""
 
-N_FORMS = 300_000
-"""Forms that all lists together may have: the automaton of so many is built in about a second."""
+N_FORMS = 80_000
+"""Forms that all lists together may have: with more of two sounds each, every text holds one, and each is looked into."""
 
 FORMS_PER_TERM = range(4, 601)
 """At least so many forms a term has however large the lists, and at most so many however small."""
 
 MIN_REVERSED = 2
+MIN_INITIALS = 3
+"""Letters of the shortest initials that mean something without characters beside them; shorter ones are listed as aliases."""
+
 MIN_COLLAPSED = 2
 MAX_MIXED = 4
 """Syllables of the longest term whose initials are mixed with characters; longer terms lose nothing by it."""
@@ -59,6 +62,8 @@ class Form:
     """Name of the disguise that this form is by itself; empty for the term as listed."""
     weight: float = 1.0
     """What is left of the term's score where it is written so, 0..1."""
+    meant: str = ""
+    """What the term says: its own letters, digits and ideographs, folded."""
     needs_cue: bool = False
     """Whether it only counts beside words that offer or accuse."""
     part: int = 0
@@ -99,7 +104,8 @@ class Forms:
                 found.setdefault((single.sounds, single.form.pieces), single)
             if len(found) >= n_max:
                 break
-        return list(found.values())
+        meant = "".join(own)
+        return [replace(pattern, form=replace(pattern.form, meant=meant)) for pattern in found.values()]
 
     def collapsed(self, pattern: Pattern) -> Pattern | None:
         """Return how a pattern looks where repetitions are made one, or None where it has none (时时彩 does)."""
@@ -121,9 +127,9 @@ class Forms:
     def _part(self, term: Term, ref: str, part: int, text: str) -> Iterator[Pattern]:
         own = self._plain(text)
         if own:
-            yield from self._sounded(Form(term, ref, own, part=part))
+            yield from self._sounded(Form(term, ref, own, meant=text, part=part))
             for alias in self._aliased("".join(own)):
-                yield from self._sounded(replace(alias, term=term, ref=ref, part=part))
+                yield from self._sounded(replace(alias, term=term, ref=ref, meant=text, part=part))
 
     def _sounded(self, form: Form) -> Iterator[Pattern]:
         """Yield the ways written pieces sound, main readings first."""
@@ -157,7 +163,8 @@ class Forms:
                     written = text.replace(alias.concept, alias.variant)
                     weight = round(form.weight * alias.weight, 3)
                     cue = form.needs_cue or alias.needs_cue
-                    spelt.setdefault(written, Form(None, "", self._plain(written), Technique.ALIAS, alias.transform, weight, cue))
+                    pieces = self._plain(written)
+                    spelt.setdefault(written, Form(None, "", pieces, Technique.ALIAS, alias.transform, weight, needs_cue=cue))
         del spelt[own]
         yield from spelt.values()
 
@@ -175,11 +182,12 @@ class Forms:
         firsts = [self._syllables.readings[piece][0][0] if piece in self._syllables.readings else piece for piece in own]
         for taken in _choices(len(own)):
             pieces = tuple(first if short else piece for first, piece, short in zip(firsts, own, taken, strict=True))
-            if pieces != own:
+            n_han = len(pieces) - sum(taken)
+            if pieces != own and (n_han or len(pieces) >= MIN_INITIALS):
                 yield from self._sounded(Form(term, ref, pieces, Technique.INITIALS, "initials", 0.85))
 
     def hints(self, term: Term) -> Iterator[str]:
-        """Yield sounds that ask whether a term is written in parts of its characters: two of its characters in a row, so written."""
+        """Yield sounds of two of a term's characters in a row, one or both written in parts: they ask for a closer look."""
         if term.mode in (Mode.EXACT, Mode.REGEX):
             return
         own = self._plain(term.text)
@@ -199,8 +207,8 @@ class Forms:
         """Yield a term with characters that look like its own: one, then in short terms two."""
         alike = [self._shapes.of(piece).alike for piece in own]
         for index, others in enumerate(alike):
-            for other in others:
-                pieces = (*own[:index], other, *own[index + 1 :])
+            for char in others:
+                pieces = (*own[:index], char, *own[index + 1 :])
                 yield from self._main(Form(term, ref, pieces, Technique.SHAPE, "shape", 0.92))
         if len(own) <= MAX_MIXED:
             for one, other in itertools.combinations(range(len(own)), 2):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RADICALS = {
-    "亻": "人", "讠": "言", "氵": "水三", "扌": "手才", "钅": "金", "纟": "丝", "饣": "食", "犭": "犬", "礻": "示衣", "衤": "衣礻",
-    "忄": "心", "艹": "草", "刂": "刀", "攵": "文夂攴", "攴": "攵文", "阝": "耳", "冫": "冰", "辶": "走", "辵": "辶", "⺮": "竹", "罒": "四",
-    "灬": "火", "月": "肉", "镸": "长", "疒": "病", "宀": "宝", "彳": "双", "囗": "口", "牛": "牜", "牜": "牛", "贝": "見", "王": "玉",
-    "入": "人", "八": "丷", "丿": "ノ",
+    "亻": "人", "讠": "言", "氵": "水三", "扌": "手才", "钅": "金", "纟": "丝", "饣": "食", "犭": "犬", "礻": "示衣",
+    "衤": "衣礻", "忄": "心", "艹": "草", "刂": "刀", "攵": "文夂攴", "攴": "攵文", "阝": "耳", "冫": "冰", "辶": "走",
+    "辵": "辶", "⺮": "竹", "罒": "四", "灬": "火", "月": "肉", "镸": "长", "疒": "病", "宀": "宝", "彳": "双", "囗": "口",
+    "牛": "牜", "牜": "牛", "贝": "見", "王": "玉", "入": "人", "八": "丷", "丿": "ノ",
 }  # fmt: skip
 """Parts that hardly any keyboard offers, or that look like another, and the characters people write for them."""
 
@@ -45,7 +45,9 @@ class Shapes:
     @classmethod
     def load(cls, folder: Path) -> Shapes:
         """Read the table, and beside it the ways to write characters apart and the look-alikes that nobody's dictionary has."""
-        rows = {line[0]: line.split("\t") for line in gzip.decompress((folder / "shapes.tsv.gz").read_bytes()).decode().splitlines()}
+        rows = {
+            line[0]: line.split("\t") for line in gzip.decompress((folder / "shapes.tsv.gz").read_bytes()).decode().splitlines()
+        }
         for name, column in (("apart.tsv", 1), ("alike.tsv", 2)):
             for line in (folder / name).read_text("utf-8").splitlines():
                 char, own = line.split("\t")
@@ -70,5 +72,5 @@ def _ways(apart: Iterable[str]) -> Iterator[str]:
         options = [(part, *RADICALS.get(part, "")) for part in way]
         for parts in itertools.islice(itertools.product(*options), 16):
             yield "".join(parts)
-            if len(parts) == 2:  # noqa: PLR2004
+            if len(parts) == 2:
                 yield parts[1] + parts[0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from inference.text.cues import Cues
 from inference.text.pairs import PairModel
 from inference.text.shapes import Shapes
 from inference.text.syllables import Syllables
@@ -160,6 +161,11 @@ class Tables:
         return frozenset((self.folder / "english.txt").read_text("utf-8").split())
 
     @cached_property
+    def cues(self) -> Cues:
+        """Words that stand around what is meant."""
+        return Cues((self.folder / "cues.tsv").read_text("utf-8").splitlines())
+
+    @cached_property
     def surnames(self) -> frozenset[str]:
         """Characters that are family names."""
         return frozenset((self.folder / "surnames.txt").read_text("utf-8").strip())
@@ -189,9 +195,7 @@ class Tables:
             if line and not line.startswith("#"):
                 concept, variants, transform, weight = line.split("\t")
                 cue = weight.endswith("?")
-                found.extend(
-                    Alias(concept, variant, transform, float(weight.rstrip("?")), cue) for variant in variants.split(" ")
-                )
+                found.extend(Alias(concept, variant, transform, float(weight.rstrip("?")), cue) for variant in variants.split(" "))
         return tuple(found)
 
     def _folds(self, kind: str) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 MAX_ID = 24
@@ -44,4 +45,4 @@ def id_end(canon: str, start: int) -> int:
 
 def single_letters(text: str) -> bool:
     """Tell whether Latin letters stand one by one: d.a.i g.o.u."""
-    return not any(is_latin(one) and is_latin(other) for one, other in zip(text, text[1:], strict=False))
+    return not any(is_latin(one) and is_latin(other) for one, other in itertools.pairwise(text))

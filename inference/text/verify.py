@@ -1,6 +1,7 @@
 """Whether a form that was found is meant: what rules it out at once, then what the evidence makes of it.
 
-Pure; it takes what was found and gives back how sure it is. What a term is worth is the list's business, what follows is the policy's.
+Pure; it takes what was found and gives back how sure it is. What a term is worth is the list's business, what follows is the
+policy's.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Verifier:
         written, form = case.written, case.form
         if form.term is None:
             return Meant(form, written.first, written.last, 1.0, ())
+        if form.term.mode is Mode.COMBINATION:  # its other parts are the evidence
+            return Meant(form, written.first, written.last, form.weight, _seen_through(case)) if written.is_literal else None
         likely = self.evidence.probability(case)
         if likely < MEANT:
             return None
@@ -101,7 +104,7 @@ class Verifier:
         heard = written.count(Way.SPELT, Way.SPELT_ALIKE, Way.HOMOPHONE, Way.ALIKE)
         if heard and (term.mode is not Mode.PINYIN or form.technique in (Technique.SHAPE, Technique.REVERSED)):
             return False
-        if form.needs_cue and not case.has_cue:
+        if form.needs_cue and not self.evidence.has_cue(case):
             return False
         if form.technique is Technique.PINYIN:
             return _joined(case) and self._is_spelt(case)
@@ -152,7 +155,7 @@ class Verifier:
         left, right = alnum_token(canon, written.first, written.last)
         if left < written.first or right > written.last + 1 or canon[left:right] in self._english:
             return False
-        return case.kind is not Kind.LATIN or len(case.form.pieces) > 2  # noqa: PLR2004
+        return case.kind is not Kind.LATIN or len(case.form.pieces) > 2
 
     def _cuts_token(self, case: Case) -> bool:
         """Tell whether a form begins or ends inside a run of Latin letters.

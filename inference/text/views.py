@@ -1,11 +1,12 @@
 """Ways to read a text in which something may be hidden, each as sounds with a way back to the canonical text.
 
-Made only where a first look gave a reason to: the plain sounds, with pinyin spelt out, with emoji as words, with letters for digits,
-digits as words, Han alone, and runs collapsed. What is looked for in them is not known here (`patterns.py`).
+Made only where a first look gave a reason to: the plain sounds, with pinyin spelt out, with emoji as words, with letters for
+digits, digits as words, Han alone, and runs collapsed. What is looked for in them is not known here (`patterns.py`).
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,19 +16,28 @@ from inference.text.normalise import DIGIT_BASE, Normaliser
 from inference.text.shapes import MAX_PARTS
 
 _TOKEN = re.compile(r"[a-z]+")
-_MIXED = re.compile(r"[a-z0-9@$!|]*[a-z][a-z0-9@$!|]*")
+MIXED = re.compile(r"[a-z0-9@$!|]*[a-z][a-z0-9@$!|]*")
 LEET = str.maketrans("0123456789@$!|", "oizeasgtbgasil")
 """Digits and signs to the letters they look like."""
 
 LEET_TOO = str.maketrans("0123456789@$!|", "olzeasbtbqasli")
 """The same, by the other letters that some of them look like."""
 
+"""Runs of letters, digits and signs with at least one letter."""
+
+_PAIR = re.compile(r"(..)\1", re.DOTALL)
 _TAIL = re.compile(r"[0-9]{5,}$")
 _CALLED = {
     **dict(zip("0123456789", "零一二三四五六七八九", strict=True)),
     **dict(zip("abcdegikopqrtuvxy", "诶比西弟一机爱开哦屁球啊踢有微叉外", strict=True)),
 }
 """What a digit or letter is called, by a character of that sound."""
+
+
+def called_sounds(normaliser: Normaliser) -> dict[str, str]:
+    """Return the sound of a digit or letter to the sound of what it is called."""
+    return {normaliser.sound_of(char): normaliser.sound_of(word) for char, word in _CALLED.items()}
+
 
 MAX_SPOKEN_DIGITS = 2
 """Digits in a row that may stand for syllables (6合彩); longer runs are numbers."""
@@ -109,7 +119,7 @@ class Views:
         if has_letters and (spelt := self._spelt(canon, plain)) is not None:
             richest = spelt
             yield View.of(ViewKind.SPELT, spelt)
-            yield from _collapsed(plain)
+            yield from _collapsed(canon, plain)
         for worded in self._worded(canon, richest):
             richest = worded
             yield View.of(ViewKind.WORDED, worded)
@@ -118,8 +128,8 @@ class Views:
         composed = _composed(canon, plain if richest is plain else richest, parts, self._sound_of)
         if composed is not None:
             yield View.of(ViewKind.COMPOSED, composed)
-            yield from _collapsed(composed)
-        yield from _collapsed(richest)
+            yield from _collapsed(canon, composed)
+        yield from _collapsed(canon, richest)
 
     def _plain(self, canon: str) -> list[Unit]:
         words, sound_of = self._words, self._sound_of
@@ -170,18 +180,18 @@ class Views:
         spoken = [self._spoken(canon, unit) for unit in richest]
         if spoken != richest:
             yield View.of(ViewKind.SPOKEN, spoken)
-            yield from _collapsed(spoken)
+            yield from _collapsed(canon, spoken)
         for units in [plain] if richest is plain else [plain, richest]:
             han = [unit for unit in units if unit.sound >= "\u2e80"]
             if 1 < len(han) < len(units):
                 yield View.of(ViewKind.HAN, han)
-                yield from _collapsed(han)
+                yield from _collapsed(canon, han)
 
     def _leet(self, canon: str, plain: list[Unit], table: Mapping[int, int]) -> list[Unit] | None:
         """Read the digits and signs of mixed runs as letters, and those runs as pinyin where they are; None without a mixed run."""
         runs = {
             match.start(): match[0].translate(table)
-            for match in _MIXED.finditer(canon)
+            for match in MIXED.finditer(canon)
             if not match[0].isalpha() and not _TAIL.search(match[0])
         }
         if not runs:
@@ -223,16 +233,17 @@ def _is_latin(char: str) -> bool:
     return "a" <= char <= "z"
 
 
-def _composed(
-    canon: str, units: list[Unit], parts: Mapping[str, str], sound_of: Callable[[str], str]
-) -> list[Unit] | None:
+def _composed(canon: str, units: list[Unit], parts: Mapping[str, str], sound_of: Callable[[str], str]) -> list[Unit] | None:
     """Put parts together, longest first; None where nothing makes a character."""
+    chars = "".join([unit.read or canon[unit.first] for unit in units])
+    if not any(chars[at : at + size] in parts for size in range(2, MAX_PARTS + 1) for at in range(len(chars) - size + 1)):
+        return None
     found: list[Unit] = []
     place = 0
     while place < len(units):
         for size in range(min(MAX_PARTS, len(units) - place), 1, -1):
             row = units[place : place + size]
-            char = parts.get("".join(unit.read or canon[unit.first] for unit in row))
+            char = parts.get(chars[place : place + size])
             if char is not None:
                 found.append(Unit(sound_of(char), row[0].first, row[-1].last, char))
                 place += size
@@ -243,11 +254,20 @@ def _composed(
     return found if len(found) < len(units) else None
 
 
-def _collapsed(units: list[Unit]) -> Iterator[View]:
+def _says_again(canon: str, unit: Unit, before: Unit) -> bool:
+    """Tell whether a unit is the same as another, sound and character."""
+    return unit.sound == before.sound and canon[unit.first] == canon[before.first]
+
+
+def _collapsed(canon: str, units: list[Unit]) -> Iterator[View]:
     """Yield the view whose repetitions are one, where there are any: first of single sounds, then of pairs as well."""
+    if all(one.sound != other.sound for one, other in itertools.pairwise(units)) and not _PAIR.search(
+        "".join([u.sound for u in units])
+    ):
+        return
     single: list[Unit] = []
     for unit in units:
-        if single and single[-1].sound == unit.sound:
+        if single and _says_again(canon, unit, single[-1]):
             single[-1] = replace(single[-1], last=unit.last)
         else:
             single.append(unit)
@@ -256,7 +276,7 @@ def _collapsed(units: list[Unit]) -> Iterator[View]:
     paired: list[Unit] = []
     for unit in units:
         paired.append(unit)
-        while len(paired) >= 4 and paired[-1].sound == paired[-3].sound and paired[-2].sound == paired[-4].sound:
+        while len(paired) >= 4 and _says_again(canon, paired[-1], paired[-3]) and _says_again(canon, paired[-2], paired[-4]):
             one, other = paired[-2], paired[-1]
             del paired[-2:]
             paired[-2:] = [replace(paired[-2], last=one.last), replace(paired[-1], last=other.last)]

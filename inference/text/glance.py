@@ -1,0 +1,267 @@
+"""The quick look that ends the matter for nearly every text: can anything of the lists be hidden in it at all?
+
+It works on strings alone, searches the plain sounds first and then only those readings that the text gives a reason for, and asks
+of whatever it finds whether the characters written there are ordinary company. It may say yes too often; of what `matcher.py` would
+find it lets nearly all through (`tests/inference/text/test_glance.py` says how much). Many texts at once share their searches.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from inference.text.automaton import Automaton, Found
+from inference.text.contacts import find_contacts
+from inference.text.normalise import DIGIT_BASE, MARK, SEPARATOR, BatchSounds, Normaliser
+from inference.text.pairs import PairModel
+from inference.text.patterns import Form, Technique
+from inference.text.regexes import Regex
+from inference.text.segment import Segmenter
+from inference.text.views import LEET, LEET_TOO, MIXED, called_sounds
+
+MAX_CLEAN = 32_768
+"""Clean texts remembered, short ones only; chat repeats itself. All are forgotten when there are more."""
+
+MAX_CLEAN_LENGTH = 32
+"""Characters of the longest text that is remembered."""
+
+MAX_MEMO = 131_072
+"""Verdicts on written characters remembered; all are forgotten when there are more."""
+
+MAX_WEIGHED = 2
+"""Characters of a form that is weighed without what stands around it; longer ones are rare."""
+
+LEAST_BY_SOUND = -2.2
+LEAST_BY_SHAPE = 0.0
+"""Difference of logarithms below which hardly a disguise is meant, by sound and by shape or backwards (`build_evidence.py`)."""
+
+_DIGITS = f"{chr(DIGIT_BASE)}-{chr(DIGIT_BASE + 9)}"
+_RUN = re.compile(r"([^\x00])\1+")
+_PAIRS = re.compile(r"([^\x00]{2})\1+")
+_NOT_HAN = re.compile("[^\u3400-\u9fff\x00]+")
+_TOKEN = re.compile("[a-z]+")
+_TONE = re.compile("(?<=[a-z])[0-5](?![0-9])")
+_ID = re.compile(rf"[{_DIGITS}a-z]{{5}}")
+_URL = re.compile(r"[.。点][a-z]")
+_SPOKEN = re.compile(rf"(?<![{_DIGITS}])[{_DIGITS}]{{1,2}}(?![{_DIGITS}])|(?<![a-z])[a-z](?![a-z])")
+
+
+class Glance:
+    """Looks at texts for one generation of lists; safe to use from every thread."""
+
+    def __init__(
+        self, normaliser: Normaliser, pairs: PairModel, segmenter: Segmenter, automaton: Automaton, regexes: Sequence[Regex] = ()
+    ) -> None:
+        self._normaliser = normaliser
+        self._sounds = normaliser.sounds
+        self._kept = {**normaliser.sounds, **{ord(sound): sound for sound in normaliser.syllables.main_classes().values()}}
+        """As `_sounds`, but what is a class already stays one."""
+        self._pairs = pairs
+        self._segmenter = segmenter
+        self._regexes = regexes
+        self._automaton = automaton
+        self._find = automaton.find
+        self._batch = BatchSounds(normaliser)
+        self._called = called_sounds(normaliser)
+        self._clean: set[str] = set()
+        self._memo: dict[tuple[int, str], bool] = {}
+
+    def is_clean(self, text: str) -> bool:
+        """Tell whether nothing of the lists and no contact can be hidden in a text."""
+        if text in self._clean:
+            return True
+        sounds = text.translate(self._sounds)
+        found = self._find(sounds, overlapping=True)
+        if (found or self._regexes or sounds.islower()) and self._asks(text, sounds, found):
+            return False
+        if len(text) <= MAX_CLEAN_LENGTH:
+            if len(self._clean) >= MAX_CLEAN:
+                self._clean.clear()
+            self._clean.add(text)
+        return True
+
+    def unclean(self, texts: Sequence[str]) -> list[int]:
+        """Return the indexes of the texts that are not clean, ascending; the same as `is_clean` says one by one, for less."""
+        clean = self._clean
+        open_ = [index for index, text in enumerate(texts) if text not in clean]
+        if not open_:
+            return []
+        joined = SEPARATOR.join([texts[index] for index in open_])
+        sounds = self._batch.sound(joined)
+        lines = sounds.split(SEPARATOR)
+        found_in = self._by_line(sounds, lines)
+        kept: list[int] = []
+        for place, index in enumerate(open_):
+            line, found = lines[place], found_in.get(place)
+            text = texts[index]
+            if (found is not None or self._regexes or line.islower()) and self._asks(text, line, found or []):
+                kept.append(index)
+            elif len(text) <= MAX_CLEAN_LENGTH:
+                clean.add(text)
+        if len(clean) > MAX_CLEAN:
+            clean.clear()
+        return kept
+
+    def _by_line(self, sounds: str, lines: Sequence[str]) -> dict[int, Found]:
+        """Search joined sounds once, and sort what was found to the lines it was found in."""
+        found = self._find(sounds, overlapping=True)
+        if not found:
+            return {}
+        starts: list[int] = []
+        at = 0
+        for line in lines:
+            starts.append(at)
+            at += len(line) + 1
+        result: dict[int, Found] = {}
+        for number, start, end in found:
+            place = bisect.bisect_right(starts, start) - 1
+            result.setdefault(place, []).append((number, start - starts[place], end - starts[place]))
+        return result
+
+    # the closer look
+
+    def _asks(self, text: str, sounds: str, found: Found) -> bool:
+        """Tell whether what a first search found, or letters, digits and signs, ask for a full reading."""
+        if self._regexes:
+            canon = self._normaliser.canonical(text)
+            if any(regex.search(canon) for regex in self._regexes):
+                return True
+        automaton = self._automaton
+        doubled = False
+        chars = text if len(text) == len(sounds) else ""
+        for number, start, end in found:
+            if number < automaton.n_forms:
+                chars = chars or self._letters(text)
+                if len(chars) != len(sounds) or self.is_company(number, chars[start:end]):
+                    return True
+            elif number < automaton.n_doubled:
+                doubled = True
+            elif number >= automaton.n_numerals or find_contacts(self._normaliser.canonical(text)):
+                return True
+        if doubled and self._repeats(text):
+            return True
+        return sounds.islower() and self._hides(text, sounds)
+
+    def _letters(self, text: str) -> str:
+        """Return the letters, digits and ideographs of a text, folded."""
+        return "".join(filter(str.isalnum, self._normaliser.canonical(text)))
+
+    def is_company(self, number: int, written: str) -> bool:
+        """Tell whether characters may be a form of a pattern: its own, or such as hardly ever stand together."""
+        key = (number, written)
+        known = self._memo.get(key)
+        if known is None:
+            if len(self._memo) >= MAX_MEMO:
+                self._memo.clear()
+            known = self._memo[key] = self._may_be(number, written)
+        return known
+
+    def _may_be(self, number: int, written: str) -> bool:
+        return any(
+            len(form.pieces) != len(written) or form.term is None or self._is_odd(written, form)
+            for form in self._automaton.forms(number)
+        )
+
+    def _is_odd(self, written: str, form: Form) -> bool:
+        """Tell whether a form is written by its own characters, or by some that are odd company.
+
+        Odd is what no ordinary text has two of in a row, and what is not likelier as it is written than the term is.
+        """
+        own = "".join(form.pieces)
+        by_itself = form.technique in (Technique.WRITTEN, Technique.ALIAS)
+        if written == own and by_itself:
+            return True
+        if not by_itself and any(char != piece and char >= "\u3400" for char, piece in zip(written, own, strict=False)):
+            return False
+        if len(written) <= MAX_WEIGHED and all(char >= "\u3400" for char in written):
+            least = LEAST_BY_SOUND if by_itself else LEAST_BY_SHAPE
+            if self._segmenter.likelier_at_most(written, form.meant) < least:
+                return False
+        before, same = "", True
+        for char, piece in zip(written, form.pieces, strict=True):
+            differs = char != piece[0] and char >= "\u3400"
+            if before and (differs or not same) and char >= "\u3400" and self._pairs.is_ordinary(before + char):
+                return False
+            same = not differs
+            before = char if char >= "\u3400" else ""
+        return True
+
+    def _meets(self, text: str) -> bool:
+        """Tell whether a text without symbols holds characters that may be a form."""
+        sounds = text.translate(self._sounds)
+        n_forms = self._automaton.n_forms
+        found = self._find(sounds, overlapping=True)
+        aligned = len(sounds) == len(text)
+        return any(number < n_forms and (not aligned or self.is_company(number, text[start:end])) for number, start, end in found)
+
+    def _repeats(self, text: str) -> bool:
+        """Tell whether something may hide behind characters, or pairs of them, said more than once."""
+        single = _RUN.sub(r"\1", text)
+        if len(single) < len(text) and self._meets(single):
+            return True
+        paired = _PAIRS.sub(r"\1", text)
+        return len(paired) < len(text) and self._meets(paired)
+
+    def _hides(self, text: str, sounds: str) -> bool:
+        """Tell whether something may hide behind letters, digits and signs."""
+        if MARK in sounds:
+            return True
+        canon = self._normaliser.canonical(text)
+        if (_ID.search(sounds) or _URL.search(canon)) and find_contacts(canon):
+            return True
+        han = _NOT_HAN.sub("", canon)
+        if len(han) > 1 and self._meets(han):
+            return True
+        if han and self._is_called(canon, sounds):
+            return True
+        return any(map(self._has_form, self._readings(canon)))
+
+    def _has_form(self, sounds: str) -> bool:
+        n_forms = self._automaton.n_forms
+        return any(number < n_forms for number, _, _ in self._find(sounds, overlapping=True))
+
+    def _readings(self, canon: str) -> Iterable[str]:
+        """Yield the sounds of a canonical text with pinyin spelt, and with digits as letters."""
+        if _TOKEN.search(canon):
+            for read in dict.fromkeys((canon, _TONE.sub("", canon), *self._leet(canon))):
+                spelt = _TOKEN.sub(self._spelt, read)
+                if spelt != canon:
+                    yield spelt.translate(self._kept)
+                if read != canon:
+                    yield read.translate(self._sounds)
+
+    def _is_called(self, canon: str, sounds: str) -> bool:
+        """Tell whether digits or letters, called by name, make a form with its own characters around them."""
+        spoken = _SPOKEN.sub(self._call, sounds)
+        if spoken == sounds:
+            return False
+        chars = "".join(filter(str.isalnum, canon))
+        n_forms = self._automaton.n_forms
+        found = self._find(spoken, overlapping=True)
+        return any(
+            number < n_forms and (len(chars) != len(spoken) or self._named(number, chars[start:end]))
+            for number, start, end in found
+        )
+
+    def _named(self, number: int, written: str) -> bool:
+        """Tell whether all but the digits and letters of what is written are a form's own characters."""
+        return any(
+            any(char == piece for char, piece in zip(written, form.pieces, strict=False))
+            and all(char == piece or char.isascii() for char, piece in zip(written, form.pieces, strict=False))
+            for form in self._automaton.forms(number)
+        )
+
+    def _leet(self, canon: str) -> Iterator[str]:
+        """Yield a canonical text with the digits and signs of each mixed run as the letters they look like."""
+        for match in MIXED.finditer(canon):
+            if not match[0].isalpha():
+                for table in (LEET, LEET_TOO):
+                    yield canon[: match.start()] + match[0].translate(table) + canon[match.end() :]
+
+    def _spelt(self, run: re.Match[str]) -> str:
+        parts = self._normaliser.syllables.split(run[0])
+        return run[0] if parts is None else "".join(map(self._normaliser.syllables.class_of, parts))
+
+    def _call(self, run: re.Match[str]) -> str:
+        return "".join(self._called.get(char, char) for char in run[0])
