@@ -232,7 +232,7 @@ def train_network(
     data: DataFolder,
     out: RunFolder,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="End before an epoch that would go over.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs over which the learning rate falls.")] = 14,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs over which the learning rate falls.")] = 8,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
 ) -> None:
     """Train a network on one core; a checkpoint after every epoch, stops by itself when it gets no better."""

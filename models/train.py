@@ -37,15 +37,13 @@ LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
 
 WEIGHTS = {Source.COLD: 1.0, Source.SWSR: 1.0, Source.DAVIDSON: 0.5, Source.DANMAKU: 1.0}
 """What a row of each source counts; the tweets were picked by their slurs and count less."""
-ABUSIVE_DANMAKU = 3.0
-"""What one of the few danmaku counts that are taken for insults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The numbers of one run; kept with its checkpoints."""
 
-    n_epochs: int = 14
+    n_epochs: int = 8
     """The learning rate falls to nothing over these, also where the run ends earlier."""
     n_rows: int = 256
     """Rows of a step."""
@@ -57,7 +55,7 @@ class Plan:
     """How far targets are drawn in from 0 and 1: many labels were given by a machine."""
     average: float = 0.995
     """Weight of the past in the running mean of the weights, which is what is kept."""
-    patience: int = 3
+    patience: int = 4
     """Epochs without a better validation score after which the run ends."""
     seed: int = 7
 
@@ -88,7 +86,7 @@ class Run:
         self.progress = Progress()
         self._rows = learnt
         self._train = EncodedRows(learnt, self.alphabet)
-        self._weights = torch.tensor([_weight(row) for row in learnt])
+        self._weights = torch.tensor([WEIGHTS[row.source] for row in learnt])
         self._targets = torch.from_numpy(self._train.targets)
         self._valid_rows = valid
         self._valid = EncodedRows(valid, self.alphabet, every_window=True)
@@ -290,10 +288,6 @@ def load_best(folder: Path) -> Trained:
     net.load_state_dict(state["mean"])
     net.eval()
     return Trained(net, Alphabet(state["alphabet"]))
-
-
-def _weight(row: Row) -> float:
-    return ABUSIVE_DANMAKU if row.source is Source.DANMAKU and row.targets[0] else WEIGHTS[row.source]
 
 
 def _disturbed(ids: Tensor, share: float) -> Tensor:

@@ -31,10 +31,10 @@ class TextShape:
 
     n_ids: int
     """Characters the alphabet numbers, filling and strangers included."""
-    width: int = 64
+    width: int = 96
     """Channels of every layer."""
     n_blocks: int = 2
-    n_pairs: int = 32_768
+    n_pairs: int = 16_384
     """Buckets of neighbouring pairs."""
     n_grams: int = 262_144
     """Buckets of the linear part."""
