@@ -209,7 +209,6 @@ def _seen_through(case: Case) -> tuple[str, ...]:
     written = case.written
     gap = "".join(written.gaps)
     seen = {
-        case.form.transform: bool(case.form.transform),
         "homophone": written.count(Way.HOMOPHONE, Way.ALIKE) > 0,
         "pinyin": written.count(Way.SPELT, Way.SPELT_ALIKE) > 0 and any(map(is_han, case.form.pieces)),
         "emoji": written.count(Way.EMOJI) > 0,
@@ -219,4 +218,5 @@ def _seen_through(case: Case) -> tuple[str, ...]:
         "separator": any(not char.isalnum() for char in gap),
         "inserted": any(map(str.isalnum, gap)),
     }
-    return tuple(name for name, is_seen in seen.items() if is_seen)
+    names = [case.form.transform] if case.form.transform else []
+    return tuple(dict.fromkeys([*names, *(name for name, is_seen in seen.items() if is_seen)]))

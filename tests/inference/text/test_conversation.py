@@ -161,7 +161,7 @@ async def test_any_user_is_a_user_of_their_own(talk: Talk, uid: str):
 
     assert await talk.say(uid, "你好", 0.0) == Said(1, 2, 1, ())
     assert await talk.say(uid, "\udc80", 0.0) == Said(1, 1, 2, ("你好",))
-    assert (await talk.say(uid, "", 0.0)).earlier == ("你好", "\udc80")
+    assert (await talk.say(uid, "", 0.0)).user_10s == 3
 
 
 async def test_messages_that_come_together_count_those_before_them(talk: Talk):

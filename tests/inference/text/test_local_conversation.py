@@ -50,6 +50,16 @@ def test_many_at_once_keep_the_bound_too():
     assert (len(conversation), conversation.n_forgotten) == (3, 2)
 
 
+def test_room_is_made_for_all_that_come_at_once():
+    conversation = LocalConversation(max_kept=3)
+    conversation.observe_many(["1"] * 2, ["a", "b"], ["x"] * 2, ["x"] * 2, 0.0)
+
+    counted = conversation.observe_many(["1"] * 2, ["c", "d"], ["x"] * 2, ["x"] * 2, 1.0)
+
+    assert [said.similar_uids_60s for said in counted] == [2, 3]
+    assert (len(conversation), conversation.n_forgotten) == (3, 1)
+
+
 def test_none_at_once_is_nothing():
     conversation = LocalConversation(max_kept=1)
     conversation.observe("1", "ann", "x", "x", 0.0)
@@ -100,6 +110,14 @@ def test_a_room_whose_only_text_expires_as_it_is_said_again_stays_open():
 
     assert conversation.observe("1", "bob", "x", "x", 60.0) == Said()
     assert conversation.observe("1", "bob", "x", "x", 60.0).repeat_60s == 2
+
+
+def test_whole_seconds_are_seconds():
+    conversation = LocalConversation()
+    conversation.observe("1", "ann", "加", "加", 0)
+    conversation.observe("1", "ann", "微", "微", 1)
+
+    assert conversation.observe("1", "ann", "信", "信", 10) == Said(1, 1, 2, ("微",))
 
 
 def test_joining_nothing_gives_no_pieces():

@@ -1,4 +1,4 @@
-"""Views fold what they promise, and every character of every view knows where it came from."""
+"""Folding shows what a character is, sounds show what it sounds like, and many texts at once give what each gives alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.text.normalise import Normaliser, ViewKind
-from inference.text.tables import SYLLABLE_BASE, Tables, fold_character
+from inference.text.normalise import MARK, SEPARATOR, BatchSounds, Normaliser
+from inference.text.syllables import CLASS_BASE
+from inference.text.tables import Tables, fold_character
 
 NORMALISER = Normaliser(Tables.load())
+TOGETHER = BatchSounds(NORMALISER)
 
 
 @pytest.mark.parametrize(
@@ -36,44 +38,43 @@ def test_canonical_folds_width_case_script_and_what_cannot_be_seen(sent, canonic
 def test_folding_never_lets_a_private_use_character_through():
     for code in (0xE000, 0xE1A2, 0xF8FF):
         assert fold_character(chr(code)) is None
-    assert SYLLABLE_BASE not in NORMALISER.canonical(SYLLABLE_BASE)
+    assert CLASS_BASE not in NORMALISER.canonical(CLASS_BASE)
+    assert NORMALISER.sound(CLASS_BASE) == ""
 
 
-def test_one_syllable_is_one_character_however_it_is_written():
-    sounds = {
-        NORMALISER.phonetic(NORMALISER.canonical(text)) for text in ("加微信", "家为心", "jia wei xin", "jiaweixin", "加wei信")
-    }
-
-    assert len(sounds) == 1
-    assert len(sounds.pop()) == 3
+def test_one_sound_is_one_character_whichever_character_is_written():
+    assert len({NORMALISER.sound(text) for text in ("加微信", "家为心", "加-微❤信", "傢微信", "加\u200b微信")}) == 1
+    assert len(NORMALISER.sound("加微信")) == 3
 
 
-def test_letters_that_are_no_pinyin_stay_letters():
-    assert NORMALISER.phonetic("vx qq") == "vxqq"
+def test_what_regions_say_alike_is_one_sound():
+    for one, other in (("张", "脏"), ("吃", "呲"), ("是", "四"), ("你", "里"), ("因", "英"), ("安", "昂"), ("跟", "耕")):
+        assert NORMALISER.sound(one) == NORMALISER.sound(other)
+    assert NORMALISER.sound("发") != NORMALISER.sound("哈")
 
 
-def test_symbols_that_stand_for_words_are_spelt_out():
-    views = dict(NORMALISER.strings("🐧群➕v"))
+def test_letters_and_digits_make_a_sound_lower_case_and_nothing_else_does():
+    assert NORMALISER.sound("V信").islower()
+    assert NORMALISER.sound("６六").islower()
+    assert not NORMALISER.sound("主播加油！？ ❤").islower()
 
-    assert views[ViewKind.STRIPPED] == "群v"
-    assert views[ViewKind.WORDED] == "qq群加v"
+
+def test_a_symbol_that_stands_for_a_word_asks_for_a_closer_look():
+    assert NORMALISER.sound("➕群") == MARK + NORMALISER.sound("群")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.characters(codec=None), max_size=60))
-def test_every_view_is_the_same_with_and_without_its_map(text):
-    canon = NORMALISER.canonical(text)
+def test_every_canonical_character_knows_where_it_came_from(text):
     origins = NORMALISER.origins(text)
 
-    assert len(origins) == len(canon)
+    assert len(origins) == len(NORMALISER.canonical(text))
     assert origins == sorted(origins)
-    for kind, quick in NORMALISER.strings(canon):
-        view = NORMALISER.view(kind, canon)
-        assert view.text == quick
-        assert len(view.first) == len(view.last) == len(quick)
-        assert all(0 <= a <= b < len(canon) for a, b in zip(view.first, view.last, strict=True))
 
 
-@pytest.mark.parametrize(("run", "parts"), [("weixin", ["wei", "xin"]), ("zhuangbi", ["zhuang", "bi"]), ("vx", None), ("", [])])
-def test_runs_split_into_as_few_syllables_as_cover_them(tables, run, parts):
-    assert tables.spellings.split(run) == parts
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(alphabet=st.characters(codec=None, exclude_characters=SEPARATOR), max_size=20), min_size=1, max_size=8))
+def test_many_texts_at_once_sound_as_each_alone(texts):
+    sounds = TOGETHER.sound(SEPARATOR.join(texts)).split(SEPARATOR)
+
+    assert sounds == [NORMALISER.sound(text) for text in texts]

@@ -15,7 +15,7 @@ from inference.text.conversation import Said, Windows
 from inference.text.redis_address import RedisAddress
 from inference.text.redis_conversation import RedisConversation
 from inference.text.redis_link import RedisLink
-from inference.text.redis_script import Command
+from inference.text.redis_script import command
 from tests.redis_server import LOCKED_PASSWORD, RedisServer
 
 pytestmark = pytest.mark.redis
@@ -37,8 +37,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Set as soon as a message is on its way to Redis."""
     event, run = asyncio.Event(), RedisLink.run
 
-    async def noted(link: RedisLink, commands: Sequence[Command]) -> list[object]:
-        if any(command[0] == b"EVALSHA" for command in commands):
+    async def noted(link: RedisLink, commands: Sequence[bytes]) -> list[object]:
+        if any(b"EVALSHA" in sent for sent in commands):
             event.set()
         return await run(link, commands)
 
@@ -188,6 +188,34 @@ async def test_a_server_that_refuses_is_an_outage_until_it_does_not(cold_redis: 
             assert await say(conversation, "ann") == Said()  # the refused one was not counted there
 
 
+async def test_a_user_who_may_not_load_scripts_leaves_this_replica_alone(cold_redis: RedisServer, caplog: pytest.LogCaptureFixture):
+    cold_redis.start()
+    with cold_redis.admin() as admin:
+        admin.execute_command("ACL SETUSER", "weak", "on", ">s3cret", "+@connection")
+    address = RedisAddress(f"redis://weak:s3cret@127.0.0.1:{cold_redis.port}/0")
+
+    async with RedisConversation(address, timeout_s=PATIENT_S) as conversation:
+        assert await say(conversation, "ann") == Said()
+        assert conversation.degraded
+
+    assert "NoPermissionError" in caplog.records[-1].__dict__["why"]
+
+
+async def test_whatever_goes_wrong_answers_who_waits_is_told_and_passes(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    async with replica(redis_server) as conversation:
+        with monkeypatch.context() as broken:
+            broken.setattr(RedisLink, "run", lambda link, commands: 1 / 0)
+
+            assert await say(conversation, "ann") == Said()
+        await asyncio.wait_for(conversation.wait_shared(), PATIENT_S)
+        await say(conversation, "ann")
+
+        assert (conversation.n_alone, conversation.n_outages) == (1, 1)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+
+
 async def test_a_request_that_is_given_up_hurts_no_other(cold_redis: RedisServer, sent: asyncio.Event):
     cold_redis.start()
     async with replica(cold_redis) as conversation:
@@ -270,7 +298,7 @@ async def test_a_link_that_is_not_open_says_so(redis_server: RedisServer):
     link = RedisLink(redis_server.address, connect_timeout_s=PATIENT_S)
 
     with pytest.raises(NotReady, match="is not connected"):
-        await link.run([(b"PING",)])
+        await link.run([command(b"PING")])
     await link.close()
 
 
