@@ -12,7 +12,7 @@ from typing import Any
 from inference.text.conversation import FIRST, MAX_SPOKEN, Said, Windows
 
 MAX_KEPT = 200_000
-"""Messages remembered by one process."""
+"""Messages remembered by one process; 90 MiB when full of real chat (benchmarks/bench_conversation.py)."""
 
 _HALF_STEP_S = 5e-7
 """Seconds in floating point are told apart to the microsecond: 119.999 - 60 is a little less than 59.999, and must not be."""
@@ -24,7 +24,7 @@ _Message = tuple[float, str, str, int, str]
 """When, piece, room, digest of the key, user."""
 
 _Spoken = tuple[Any, ...]
-"""The one message of a user, or (newest, newest, the one before, ...) with (when, piece) in front of each."""
+"""The one message of a user; or that message, then flat and newest first when and piece of it and of those before it."""
 
 _Room = tuple[dict[int, Any], dict[str, _Spoken], str]
 """By digest who said it: a user, or users with their counts; by user what they said; the room's id, one object for all messages."""
@@ -88,7 +88,7 @@ class LocalConversation:
     def observe_many(
         self, rooms: Sequence[str], uids: Sequence[str], keys: Sequence[str], texts: Sequence[str], now_s: float
     ) -> list[Said]:
-        """Count messages that came together, in their order; as `observe` for each, in less time.
+        """Count messages that came together, in their order: `observe` for each, in less time; room is made for all of them first.
 
         Raises:
             ValueError: the sequences are not equally long.
@@ -98,10 +98,12 @@ class LocalConversation:
                 f"got {len(rooms)} rooms, {len(uids)} uids, {len(keys)} keys, {len(texts)} texts; one of each a message"
             )
         messages = zip(rooms, uids, keys, texts, strict=True)
-        if len(self._kept) + len(keys) > self._max_kept:
+        if len(keys) > self._max_kept:
             return [self.observe(room_id, uid, key, text, now_s) for room_id, uid, key, text in messages]
         self._now_s = now_s = max(now_s, self._now_s)
         self._expire(now_s)
+        if (n_over := len(self._kept) + len(keys) - self._max_kept) > 0:
+            self._expire(now_s, n_forgotten=n_over)
         append, open_rooms, piece_chars = self._kept.append, self._rooms, self._piece_chars
         counted = []
         for room_id, uid, key, text in messages:
@@ -128,15 +130,14 @@ class LocalConversation:
         spoken = room[1].get(uid) if room else None
         if room is None or spoken is None:
             return
-        several = spoken[0].__class__ is tuple
-        newest, messages = (spoken[0], spoken[1:]) if several else (spoken, (spoken,))
-        room[1][uid] = (newest, *((message[0], "") for message in messages))
+        newest, times = (spoken[0], spoken[1::2]) if spoken[0].__class__ is tuple else (spoken, (spoken[0],))
+        room[1][uid] = (newest, *(part for at_s in times for part in (at_s, "")))
 
     def sweep(self, now_s: float, *, at_most: int = 2000) -> int:
         """Remove some of what has expired; returns how many messages.
 
         `observe` needs no help to be exact. Called now and then while nothing is said, this spares the next message the removal of
-        a whole busy minute (about 0.5 µs each).
+        a whole busy minute (0.3 to 2 µs a message).
         """
         before = len(self._kept)
         self._now_s = now_s = max(now_s, self._now_s)
@@ -165,31 +166,28 @@ class LocalConversation:
         """Add a message to those of its user, and say what is known of both."""
         if before is None:
             return Said(repeat, similar)
-        edge_s = message[0] - self._spoken_s
-        first = before[0]
-        if first.__class__ is not tuple:
-            if first <= edge_s:
+        now_s, piece, _, _, uid = message
+        edge_s = now_s - self._spoken_s
+        if before[0].__class__ is not tuple:
+            if before[0] <= edge_s:
                 return Said(repeat, similar)
-            before = (before, before)
-        n = min(len(before), MAX_SPOKEN)
-        while n > 1 and before[n - 1][0] <= edge_s:
-            n -= 1
+            before = (before, before[0], before[1])
+        n = min(len(before), 2 * MAX_SPOKEN - 1)
+        while n > 1 and before[n - 2] <= edge_s:
+            n -= 2
         if n == 1:
             return Said(repeat, similar)
-        live = before[1:n]
-        users[message[4]] = (message, message, *live)
-        n_joined = self._n_joined
-        pieces = [one[1] for one in live[:n_joined] if one[1]]
-        if len(pieces) < n_joined < len(live):
-            pieces = [one[1] for one in live if one[1]][:n_joined]
-        earlier = tuple(pieces[::-1])
-        return Said(repeat, similar, n, earlier if self._always_fit else self._windows.fit(earlier))
+        users[uid] = (message, now_s, piece, *before[1:n])
+        earlier = before[min(n - 1, 2 * self._n_joined) : 0 : -2]
+        if "" in earlier:
+            earlier = tuple([one for one in before[2:n:2] if one][: self._n_joined][::-1])
+        return Said(repeat, similar, (n + 1) // 2, earlier if self._always_fit else self._windows.fit(earlier))
 
     def _make_room(self, now_s: float) -> None:
-        """Remove what has expired; where memory is still full, forget the oldest message."""
-        self._expire(now_s)
-        if len(self._kept) >= self._max_kept:
-            self._expire(now_s, n_forgotten=1)
+        """Remove what has expired; where memory is full of what has not, forget the oldest, a few at once."""
+        kept = self._kept
+        full = len(kept) >= self._max_kept and kept[0][0] > now_s - self._said_s
+        self._expire(now_s, n_forgotten=max(1, min(_STEP, self._max_kept // 1024)) if full else 0)
 
     def _expire(self, now_s: float, *, n_forgotten: int = 0, at_least: int = 0) -> None:
         """Remove what has expired, down to `at_least` messages, and `n_forgotten` whose time is not up."""

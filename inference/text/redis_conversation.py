@@ -13,14 +13,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from inference.errors import NotReady
 from inference.text.conversation import Said, Windows
 from inference.text.local_conversation import LocalConversation
 from inference.text.redis_address import RedisAddress
 from inference.text.redis_link import RedisLink
-from inference.text.redis_script import Command, RoomScripts
+from inference.text.redis_script import RoomScripts
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ _FIRST_RETRY_S, _LAST_RETRY_S = 0.05, 2.0
 
 @dataclass(slots=True)
 class _Waiting:
-    command: Command
+    command: bytes
     until_s: float
     """On the event loop's clock."""
-    answer: asyncio.Future[Sequence[Any] | None] | None
+    answer: asyncio.Future[bytes | None] | None
     """None in it: Redis did not answer. None instead of it: nobody waits."""
 
 
@@ -155,19 +155,19 @@ class RedisConversation:
         if not self.degraded and len(self._waiting) < MAX_WAITING:
             self._send(self._scripts.forget(room_id, uid), None)
 
-    def _ask(self, room_id: str, uid: str, key: str, text: str) -> asyncio.Future[Sequence[Any] | None] | None:
+    def _ask(self, room_id: str, uid: str, key: str, text: str) -> asyncio.Future[bytes | None] | None:
         if self.degraded or len(self._waiting) >= MAX_WAITING:
             return None
         now_us = None if self._clock_us is None else self._clock_us()
-        answer: asyncio.Future[Sequence[Any] | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._send(self._scripts.observe(room_id, uid, key, text, now_us=now_us), answer)
         return answer
 
-    def _send(self, command: Command, answer: asyncio.Future[Sequence[Any] | None] | None) -> None:
+    def _send(self, command: bytes, answer: asyncio.Future[bytes | None] | None) -> None:
         self._waiting.append(_Waiting(command, asyncio.get_running_loop().time() + self._timeout_s, answer))
         self._wanted.set()
 
-    async def _answer(self, asked: asyncio.Future[Sequence[Any] | None] | None, alone: Said) -> Said:
+    async def _answer(self, asked: asyncio.Future[bytes | None] | None, alone: Said) -> Said:
         reply = None if asked is None else await asked
         if reply is None:
             self.n_alone += 1

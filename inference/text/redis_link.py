@@ -11,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from inference.errors import NotReady
 from inference.text.redis_address import RedisAddress
-from inference.text.redis_script import Command
+from inference.text.redis_script import command
 
 
 class RedisLink:
@@ -35,12 +35,15 @@ class RedisLink:
             await self._connection.connect()  # type: ignore[no-untyped-call]
         except (RedisError, OSError, ValueError) as exc:
             raise self._broken(exc) from None
-        for reply in await self.run([(b"SCRIPT", b"LOAD", source) for source in scripts]):
+        for reply in await self.run([command(b"SCRIPT", b"LOAD", source) for source in scripts]):
             if isinstance(reply, NotReady):
                 raise reply
 
-    async def run(self, commands: Sequence[Command]) -> list[object]:
+    async def run(self, commands: Sequence[bytes]) -> list[object]:
         """Send the commands together and return their answers in order; a command that failed has a `NotReady` in its place.
+
+        Args:
+            commands: as `redis_script.command` writes them.
 
         Raises:
             NotReady: the connection broke. If it is left by a time-out or is cancelled, `close` must follow.
@@ -50,7 +53,7 @@ class RedisLink:
             raise NotReady(f"redis at {self._address} is not connected")
         replies: list[object] = []
         try:
-            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            await connection.send_packed_command(commands, check_health=False)
             for _ in commands:
                 try:
                     replies.append(await connection.read_response())
