@@ -241,11 +241,10 @@ def train_network(
         from models.train import Plan, Run
 
         run = Run(read_rows(data, serving().fold), out, Plan(n_epochs=epochs))
-        console = Console(stderr=True, highlight=False)
-        console.print(f"{network}: {run.n_steps} steps an epoch, {run.alphabet}, {escape(str(run.shape))}")
+        typer.echo(f"{network}: {run.n_steps} steps an epoch, {run.alphabet}, {run.shape}", err=True)
         if resume and run.resume():
-            console.print(f"resumed after epoch {run.progress.epoch}")
-        done = run.train(budget_s=minutes * 60 if minutes else None, tell=lambda line: console.print(escape(line)))
+            typer.echo(f"resumed after epoch {run.progress.epoch}", err=True)
+        done = run.train(budget_s=minutes * 60 if minutes else None, tell=lambda line: typer.echo(line, err=True))
     typer.echo(f"best epoch {done.best_epoch} of {done.epoch}, validation score {done.best:.4f}, in {out}")
 
 

@@ -20,8 +20,9 @@ from models import scores
 from models.data import HEADS, SPLIT_SALT, Part, Row, Source, for_training
 from models.errors import DataError
 from models.networks.text import with_rounded_tables
+from models.networks.text_answers import logits_of, validation_scores
 from models.scores import Floats
-from models.train import load_best, logits_of, validation_scores
+from models.train import load_best
 
 EVALUATION_FILE, FLAGGED_FILE = "evaluation.json", "flagged.tsv"
 
