@@ -69,7 +69,8 @@ class Reader:
     """Knows one model: which numbers a text becomes, and which findings its answers are. Pure; serves every thread."""
 
     def __init__(self, manifest: Manifest, alphabet: Alphabet, ref: ModelRef) -> None:
-        self._classes = [row for row in manifest.classes if row.label is not None]
+        # A hair below, because inverting a calibration rounds.
+        self._floors = [(row, row.raw_threshold - 1e-9) for row in manifest.classes if row.label is not None]
         self._alphabet = alphabet
         self._ref = ref
         self.input = manifest.inputs[0].name
@@ -78,7 +79,7 @@ class Reader:
     @property
     def labels(self) -> frozenset[str]:
         """Every taxonomy code it may report."""
-        return frozenset(row.label for row in self._classes if row.label is not None)
+        return frozenset(row.label for row, _ in self._floors if row.label is not None)
 
     def rows(self, text: str) -> list[Rows]:
         """Return the samples of one compact text, one for each window."""
@@ -86,13 +87,15 @@ class Reader:
 
     def findings(self, raw: Sequence[NDArray[np.float32]]) -> Findings:
         """Turn the answers of a text's windows into findings: each label scored by its worst window, above the model's floor."""
-        highest = np.max(raw, axis=0)
-        found: list[Finding] = []
-        for row in self._classes:
-            score = float(row.calibration.apply(highest[row.index]))
-            if row.label is not None and score >= row.threshold:
-                found.append(Finding(row.label, score, Modality.TEXT, NAME, model=self._ref))
-        return tuple(found)
+        highest = (raw[0] if len(raw) == 1 else np.max(raw, axis=0)).tolist()
+        if all(highest[row.index] < floor for row, floor in self._floors):
+            return _NOTHING  # nearly all texts; calibrating costs more than looking
+        scored = ((row, float(row.calibration.apply(highest[row.index]))) for row, _ in self._floors)
+        return tuple(
+            Finding(row.label, score, Modality.TEXT, NAME, model=self._ref)
+            for row, score in scored
+            if row.label is not None and score >= row.threshold
+        )
 
 
 @dataclass(frozen=True, slots=True)
