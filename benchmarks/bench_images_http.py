@@ -140,6 +140,7 @@ def serve_ours(port: int) -> None:
     from streams.serve import SWITCH_S
     from streams.settings import Settings
     from streams.stores import Stores
+    from streams.text_service import text_service
     from streams.worker import Worker
 
     sys.setswitchinterval(SWITCH_S)
@@ -148,7 +149,7 @@ def serve_ours(port: int) -> None:
         engine = fixed_engine() if MODEL == "fixed" else Engine.start(settings)
         stores = Stores.open(settings, clock=engine.clock, metrics=engine.metrics)
         worker = Worker(engine, stores, settings, clock=engine.clock)
-        app = create_app(settings, Behind(engine, worker, stores.index, stores.evidence))
+        app = create_app(settings, Behind(engine, worker, stores.index, stores.evidence), text_service(settings, engine))
         uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False, lifespan="off")
 
 

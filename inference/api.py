@@ -18,11 +18,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.answers import MediaAnswers, TextAnswers
+from inference.answers import MediaAnswers
 from inference.checks import CheckOrder, Checks
 from inference.clock import Clock, SystemClock
 from inference.errors import InvalidSample, SampleTooLarge
-from inference.metrics import Metrics
 from inference.pictures import MAX_PICTURE_BYTES, decode_picture
 from inference.problems import PROBLEM_TYPE, TooManyRequests, install_problem_handlers, refusal
 from inference.schemas import (
@@ -35,6 +34,8 @@ from inference.schemas import (
     components,
 )
 from inference.sounds import MAX_SOUND_BYTES, DecodeSound, decode_sound
+from inference.text_answers import TextAnswers
+from inference.text_desk import TextDesk, TextParts
 from models.taxonomy import Taxonomy
 
 TEXT_PATH = "/v1/text/check"
@@ -49,13 +50,8 @@ MAX_BATCH_BODY = 8 * 1024 * 1024
 MULTIPART_SLACK = 64 * 1024
 """Bytes that boundaries and part headers may add to a file."""
 
-INLINE_CHARS = 4_096
-"""Code points checked on the event loop; more go to a thread, so that one long text does not hold up the short ones."""
-
 RETRY_AFTER_S = 1.0
 
-_decode_text = msgspec.json.Decoder(TextRequest).decode
-_decode_batch = msgspec.json.Decoder(TextBatchRequest).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -81,13 +77,12 @@ class CheckDesk:
     """Everything the check routes need, put together once."""
 
     checks: Checks
-    texts: TextAnswers
+    texts: TextDesk
     media: MediaAnswers
     in_flight: InFlight
     clock: Clock = field(default_factory=SystemClock)
     decode_sound: DecodeSound | None = None
     """Decoder of sound that is neither PCM nor WAV."""
-    metrics: Metrics | None = None
 
     @classmethod
     def over(
@@ -97,38 +92,34 @@ class CheckDesk:
         max_in_flight: int = 512,
         clock: Clock | None = None,
         decode_other: DecodeSound | None = None,
-        metrics: Metrics | None = None,
+        texts: TextParts | None = None,
+        answers: TextAnswers | None = None,
     ) -> CheckDesk:
-        """Build the desk over an engine."""
+        """Build the desk over an engine.
+
+        Args:
+            checks: the engine.
+            max_in_flight: requests worked on at once.
+            clock: monotonic seconds.
+            decode_other: decoder of sound that is neither PCM nor WAV.
+            texts: what texts are checked with beside the lists.
+            answers: how texts are answered; from the engine's lists with default windows where it is not given.
+        """
         taxonomy, clock = Taxonomy.load(), clock or SystemClock()
-        texts = TextAnswers(checks, clock, taxonomy=taxonomy)
-        return cls(checks, texts, MediaAnswers(taxonomy), InFlight(max_in_flight), clock, decode_other, metrics)
+        desk = TextDesk(answers or TextAnswers(checks, clock, taxonomy=taxonomy), clock, texts)
+        return cls(checks, desk, MediaAnswers(taxonomy), InFlight(max_in_flight), clock, decode_other)
 
     async def text(self, receive: Receive) -> bytes:
         """Answer `POST /v1/text/check`: body in, body out; raises what `refusal` translates."""
         with self.in_flight:
             arrived_s = self.clock.now_s()
-            request = _decode_text(await read_body(receive, MAX_TEXT_BODY))
-            if len(request.text) <= INLINE_CHARS:
-                answer = self.texts.answer(request, arrived_s)
-            else:
-                answer = await asyncio.to_thread(self.texts.answer, request, arrived_s)
-            self._count_text(request, answer)
-            return _encode(answer)
-
-    def _count_text(self, request: TextRequest, answer: TextAnswer) -> None:
-        if self.metrics is not None:
-            self.metrics.text_checks.labels(request.scene, answer.decision).inc()
-            self.metrics.text_check_seconds.observe(answer.elapsed_ms / 1000)
+            return await self.texts.one(await read_body(receive, MAX_TEXT_BODY), arrived_s)
 
     async def batch(self, receive: Receive) -> bytes:
         """Answer `POST /v1/text/check/batch`, in the order of the texts."""
         with self.in_flight:
             arrived_s = self.clock.now_s()
-            requests = _decode_batch(await read_body(receive, MAX_BATCH_BODY)).texts
-            if sum(len(request.text) for request in requests) <= INLINE_CHARS:
-                return _encode(self._batch(requests, arrived_s))
-            return _encode(await asyncio.to_thread(self._batch, requests, arrived_s))
+            return await self.texts.many(await read_body(receive, MAX_BATCH_BODY), arrived_s)
 
     async def picture(self, request: Request, asked: MediaQuery) -> bytes:
         """Answer `POST /v1/images/check`."""
@@ -147,12 +138,6 @@ class CheckDesk:
             pcm = await asyncio.to_thread(decode_sound, data, content_type, self.decode_sound)
             checked = await self.checks.check_audio(pcm, asked.order(arrived_s))
             return _encode(self.media.answer(checked, request_id=asked.request_id, elapsed_s=self.clock.now_s() - arrived_s))
-
-    def _batch(self, requests: list[TextRequest], arrived_s: float) -> TextBatchAnswer:
-        answers = [self.texts.answer(request, arrived_s) for request in requests]
-        for request, answer in zip(requests, answers, strict=True):
-            self._count_text(request, answer)
-        return TextBatchAnswer(answers)
 
 
 @dataclass(frozen=True, slots=True)

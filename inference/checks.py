@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +43,11 @@ class TextChecks(Protocol):
     @property
     def text(self) -> TextChecker:
         """The text engine."""
+        ...
+
+    @property
+    def generation(self) -> Hashable:
+        """What tells the present lists and policies apart from earlier ones; changes after they are in force, never before."""
         ...
 
     def decide_text(self, findings: Sequence[Finding], scene: Scene, policy: str | None, biz: str) -> Verdict:

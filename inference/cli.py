@@ -6,7 +6,7 @@ A typer command without an app of its own; `streams/cli.py` mounts it. Exit code
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from inference.answers import TextAnswers
 from inference.clock import SystemClock
 from inference.errors import LivewardenError
 from inference.policy_book import PolicyBook
@@ -23,6 +22,8 @@ from inference.samples import Scene
 from inference.schemas import Problem, TextAnswer, TextRequest
 from inference.settings import InferenceSettings
 from inference.text.check import TextChecker
+from inference.text_answers import TextAnswers
+from inference.text_lists import TextLists
 from inference.verdicts import Decision, Finding, Verdict
 from models.taxonomy import Taxonomy
 
@@ -46,8 +47,14 @@ class TextOnly:
     def load(cls, settings: InferenceSettings) -> TextOnly:
         """Read lists and policies; raises ConfigError where one cannot work."""
         taxonomy = Taxonomy.load()
-        text = TextChecker.load(settings.text.lists, settings.text.allow, labels=taxonomy)
+        lists = TextLists.of(settings)
+        text = TextChecker.load(lists.block, lists.allow, labels=taxonomy)
         return cls(text, PolicyBook.load(settings.policies, taxonomy=taxonomy))
+
+    @property
+    def generation(self) -> Hashable:
+        """What tells the present lists and policies apart from earlier ones."""
+        return (self.text.generation, self.policies.generation)
 
     def decide_text(self, findings: Sequence[Finding], scene: Scene, policy: str | None, biz: str) -> Verdict:
         """Return what a policy says; raises NotFound where there is none of that name."""

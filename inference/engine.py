@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,11 +21,15 @@ from inference.lanes import Device
 from inference.metrics import Metrics
 from inference.policy import Policy
 from inference.policy_book import PolicyBook
-from inference.registry import OcrSettings, build_detectors
+from inference.registry import OcrSettings, build_detectors, open_classifier
 from inference.samples import AudioClip, FrameSample, Modality, Pcm, Pixels, RgbPicture, Scene
 from inference.settings import InferenceSettings
 from inference.text.check import TextChecker
+from inference.text.classifier import NAME as CLASSIFIER
+from inference.text.classifier import TextClassifier
+from inference.text_lists import TextLists
 from inference.verdicts import Finding, Verdict
+from models.errors import ModelsError
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 
@@ -47,6 +51,8 @@ class Parts:
     device: Device
     threads: ThreadPoolExecutor
     """Where detectors do their own CPU work."""
+    classifier: TextClassifier | None = None
+    """The text network; None where it is off or missing."""
 
 
 class Engine:
@@ -73,7 +79,8 @@ class Engine:
         metrics = metrics or Metrics()
         taxonomy = Taxonomy.load()
         policies = PolicyBook.load(settings.policies, taxonomy=taxonomy)
-        text = TextChecker.load(settings.text.lists, settings.text.allow, labels=taxonomy)
+        lists = TextLists.of(settings)
+        text = TextChecker.load(lists.block, lists.allow, labels=taxonomy)
         share = DeviceShare.auto(
             settings.device.provider,
             index=settings.device.index,
@@ -86,8 +93,10 @@ class Engine:
         built = build_detectors(
             ModelStore(settings.models.dir), device, text.findings, threads=threads, ocr=OcrSettings(settings.models.ocr_side_px)
         )
-        parts = Parts(built.detectors, built.missing, text, policies, device, threads)
-        for name, reason in built.missing.items():
+        missing = dict(built.missing)
+        classifier = _open_classifier(settings, device, missing)
+        parts = Parts(built.detectors, missing, text, policies, device, threads, classifier)
+        for name, reason in missing.items():
             log.warning("detector %s is off: %s", name, reason)
         return cls(parts, clock=clock, metrics=metrics)
 
@@ -107,6 +116,11 @@ class Engine:
         return self._parts.text
 
     @property
+    def classifier(self) -> TextClassifier | None:
+        """The text network; None where it is off or missing."""
+        return self._parts.classifier
+
+    @property
     def policies(self) -> PolicyBook:
         """Every policy of this deployment."""
         return self._parts.policies
@@ -120,6 +134,11 @@ class Engine:
     def threads(self) -> ThreadPoolExecutor:
         """Where detectors do their own CPU work; others may, if they are as brief."""
         return self._parts.threads
+
+    @property
+    def generation(self) -> Hashable:
+        """What tells the present lists and policies apart from earlier ones."""
+        return (self.text.generation, self.policies.generation)
 
     def decide_text(self, findings: Sequence[Finding], scene: Scene, policy: str | None, biz: str) -> Verdict:
         """Return what a policy says of the findings of one text.
@@ -191,6 +210,17 @@ class Engine:
 
     def _judge(self, policy: Policy, findings: Sequence[Finding]) -> Verdict:
         return self.policies.verdict(policy, findings)
+
+
+def _open_classifier(settings: InferenceSettings, device: Device, missing: dict[str, str]) -> TextClassifier | None:
+    """Open the text network where it is wanted; what keeps it from serving is noted in `missing`."""
+    if not settings.text.classifier:
+        return None
+    try:
+        return open_classifier(ModelStore(settings.models.dir), device)
+    except (LivewardenError, ModelsError) as error:
+        missing[CLASSIFIER] = str(error)
+        return None
 
 
 def _refuse_if_nothing_answered(seen: Sequence[Detection], failed: Mapping[str, BaseException]) -> None:

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 refused (a list hits too many ordinary lines, or a tried t
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
@@ -71,24 +70,11 @@ class Exit(IntEnum):
     UNREADABLE = 2
 
 
-class Deployment(InferenceSettings):
-    """The inference floor's settings, and where a deployment keeps its data: the key that `streams/settings.py` has too."""
-
-    data_dir: Path | None = None
-    """Folder that holds `lexicons`; None for the user's data folder."""
-
-    @property
-    def store(self) -> ListStore:
-        """The lists of this deployment."""
-        home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "livewarden"
-        return ListStore.under(self.data_dir or home)
-
-
 @lexicon_app.command("list")
 def list_lists(as_json: AsJson = False, config: Config = None) -> None:
     """List the imported lists, in force or not."""
     with _mistakes_told():
-        store = Deployment.load(config).store
+        store = _store(config)
         stored = store.newest()
         if as_json:
             _echo_json(list(map(version_view, stored)))
@@ -102,7 +88,7 @@ def list_lists(as_json: AsJson = False, config: Config = None) -> None:
 def show(name: Name, as_json: AsJson = False, config: Config = None) -> None:
     """Describe a list: its versions, and what the one in force holds."""
     with _mistakes_told():
-        versions = Deployment.load(config).store.versions(name)
+        versions = _store(config).versions(name)
         live = next((one for one in versions if one.is_live), None)
         holds = contents(_read(live.path, live.kind), SystemClock().utc()) if live is not None else {}
         if as_json:
@@ -128,11 +114,11 @@ def import_file(
 ) -> None:
     """Check a list on ordinary chat and put it in force. Exits 1 when it is refused, 2 when a line of it cannot be read."""
     with _mistakes_told():
-        deployment = Deployment.load(config)
+        deployment = InferenceSettings.load(config)
         content = _read_clean(file, kind, as_json=as_json)
         rate = None
         if isinstance(content, WordList):
-            report = Trial.of(deployment, deployment.store, scene, corpus).replay(content)
+            report = Trial.of(deployment, ListStore.under(deployment.data_dir), scene, corpus).replay(content)
             _tell(report, content, budget, as_json=as_json, scene=scene)
             rate = report.rate
             if not report.within(budget) and not force:
@@ -140,7 +126,7 @@ def import_file(
                 raise typer.Exit(Exit.REFUSED)
         elif silenced := silenced_base_terms(content):
             typer.echo(f"warning: switches off shipped terms: {', '.join(term.text for term in silenced)}", err=True)
-        stored = deployment.store.publish(name, content, Notes(SystemClock().utc(), owner, file.name, rate))
+        stored = ListStore.under(deployment.data_dir).publish(name, content, Notes(SystemClock().utc(), owner, file.name, rate))
         typer.echo(f"{stored.ref} is in force", err=as_json)
 
 
@@ -157,8 +143,8 @@ def check(
     with _mistakes_told():
         content = _read_clean(file, Kind.BLOCK, as_json=as_json)
         assert isinstance(content, WordList)  # for the type checker: that is what a block list is read as
-        deployment = Deployment.load(config)
-        report = Trial.of(deployment, deployment.store, scene, corpus).replay(content)
+        deployment = InferenceSettings.load(config)
+        report = Trial.of(deployment, ListStore.under(deployment.data_dir), scene, corpus).replay(content)
         _tell(report, content, budget, as_json=as_json, scene=scene)
         raise typer.Exit(Exit.DONE if report.within(budget) else Exit.REFUSED)
 
@@ -172,7 +158,7 @@ def try_texts(
 ) -> None:
     """Say what all lists in force find in texts, and what the policy makes of it. Exits 1 when one does not pass."""
     with _mistakes_told():
-        engine = _engine(Deployment.load(config))
+        engine = _engine(InferenceSettings.load(config))
         worst = Exit.DONE
         for text in texts:
             verdict = engine.decide_text(engine.text.findings(text, scene), scene, None, "")
@@ -191,14 +177,14 @@ def try_texts(
 def rollback(name: Name, version: Annotated[int, typer.Argument(help="Version to put in force.")], config: Config = None) -> None:
     """Put another version of a list in force; brings a removed list back too."""
     with _mistakes_told():
-        typer.echo(f"{Deployment.load(config).store.rollback(name, version).ref} is in force")
+        typer.echo(f"{_store(config).rollback(name, version).ref} is in force")
 
 
 @lexicon_app.command()
 def remove(name: Name, config: Config = None) -> None:
     """Take a list out of force. Its versions stay: `rollback` brings it back."""
     with _mistakes_told():
-        stored = Deployment.load(config).store.remove(name)
+        stored = _store(config).remove(name)
         typer.echo(f"{stored.ref} is out of force; `livewarden lexicon rollback {name} {stored.version}` brings it back")
 
 
@@ -210,14 +196,18 @@ def export(
 ) -> None:
     """Write a list to standard output, as `import` reads it."""
     with _mistakes_told():
-        typer.echo(Deployment.load(config).store.find(name, version).text(), nl=False)
+        typer.echo(_store(config).find(name, version).text(), nl=False)
 
 
-def _engine(deployment: Deployment) -> TextOnly:
+def _store(config: Path | None) -> ListStore:
+    return ListStore.under(InferenceSettings.load(config).data_dir)
+
+
+def _engine(deployment: InferenceSettings) -> TextOnly:
     """Put together all lists in force: shipped, configured and imported."""
     taxonomy, text = Taxonomy.load(), deployment.text
-    lists = (*text.lists, *deployment.store.live_block_paths())
-    allow = (*text.allow, *deployment.store.live_allow_paths())
+    lists = (*text.lists, *ListStore.under(deployment.data_dir).live_block_paths())
+    allow = (*text.allow, *ListStore.under(deployment.data_dir).live_allow_paths())
     checker = TextChecker.load(lists, allow, labels=taxonomy)
     return TextOnly(checker, PolicyBook.load(deployment.policies, taxonomy=taxonomy))
 

@@ -57,6 +57,8 @@ class PolicyBook:
         self.paths = tuple(paths)
         self.taxonomy = taxonomy
         self._shelf = _read_shelf(self.paths, taxonomy)
+        self.generation = 0
+        """Times the policies were swapped."""
 
     @staticmethod
     def load(paths: Sequence[Path] = (), *, taxonomy: Taxonomy) -> PolicyBook:
@@ -128,6 +130,7 @@ class PolicyBook:
         except ConfigError as error:
             return ReloadReport(problem=str(error))
         old, self._shelf = self._shelf, new
+        self.generation += 1
         changed = sorted(set(old.policies) ^ set(new.policies) | _different(old, new))
         unversioned = [one for one in changed if _version(old, one) == _version(new, one)]
         return ReloadReport(changed=tuple(changed), unversioned=tuple(unversioned))

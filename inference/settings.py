@@ -6,6 +6,7 @@ wrong kind stops the start with the key, the value and the fix. `streams/setting
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from inference.errors import ConfigError
+from inference.text.conversation_settings import ConversationSettings
 from models.store import default_root
 
 DEFAULT_LICENCES = ("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause")
@@ -29,6 +31,11 @@ class Section(BaseModel):
     """A group of settings; unknown keys are refused so that a typing error is not a silent default."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def default_data_dir() -> Path:
+    """Where evidence, outbox, index and lists lie when nothing is set: the user's data folder."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "livewarden"
 
 
 class DeviceSettings(Section):
@@ -79,6 +86,8 @@ class TextSettings(Section):
     """Allow-lists: a phrase a line; suppresses hits that overlap it."""
     classifier: bool = True
     """Ask the text network too; off, only lists and contact shapes speak."""
+    conversation: ConversationSettings = Field(default_factory=ConversationSettings)
+    """What is remembered of each room and user, and where replicas share it."""
 
 
 class InferenceSettings(BaseSettings):
@@ -87,6 +96,8 @@ class InferenceSettings(BaseSettings):
     # A file may hold the streams floor's sections too; `streams.settings.Settings` knows them all and refuses the rest.
     model_config = SettingsConfigDict(env_prefix="LIVEWARDEN_", env_nested_delimiter="__", extra="ignore", yaml_file=None)
 
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Imported word lists; on the streams floor also outbox, index and evidence."""
     device: DeviceSettings = Field(default_factory=DeviceSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from inference.answers import Ids
 from inference.api import InFlight, read_body
 from inference.checks import TextChecks
 from inference.clock import Clock, SystemClock
 from inference.errors import InvalidSample, SampleTooLarge
+from inference.ids import Ids
 from inference.problems import PROBLEM_TYPE
 from inference.samples import Scene
 from inference.schemas import Problem, TextAnswer, TextRequest

@@ -18,6 +18,7 @@ from inference.api import CheckDesk, TextFront, install_checks
 from inference.auth import ApiKeys, KeyDoor
 from inference.engine import Engine
 from inference.metrics import Metrics
+from inference.suggest_api import install_suggestions
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 from streams.api_rooms import room_routes
@@ -28,6 +29,7 @@ from streams.evidence import EvidenceStore
 from streams.index import ViolationIndex
 from streams.push import Intake
 from streams.settings import Settings
+from streams.text_service import TextService
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,7 +44,7 @@ class Behind:
     evidence: EvidenceStore
 
 
-def create_app(settings: Settings, behind: Behind) -> ASGIApp:
+def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGIApp:
     """Build the application.
 
     Raises:
@@ -50,10 +52,15 @@ def create_app(settings: Settings, behind: Behind) -> ASGIApp:
     """
     keys = ApiKeys((key.get_secret_value() for key in settings.api.keys), host=settings.api.host)
     checks = CheckDesk.over(
-        behind.engine, max_in_flight=settings.api.max_in_flight, clock=behind.engine.clock, metrics=behind.engine.metrics
+        behind.engine,
+        max_in_flight=settings.api.max_in_flight,
+        clock=behind.engine.clock,
+        texts=service.parts,
+        answers=service.answers,
     )
     app = FastAPI(title="Livewarden", version=product_version(), description="Real-time content moderation for live platforms.")
     install_checks(app, checks)
+    install_suggestions(app, service.suggest)
     app.include_router(room_routes(behind.desk, Intake(behind.desk), settings.url_policy))
     app.include_router(violation_routes(behind.index, behind.evidence, behind.desk))
     app.include_router(console_routes(Taxonomy.load()))

@@ -31,10 +31,13 @@ import uvicorn
 from inference.clock import SystemClock
 from inference.engine import Engine
 from inference.errors import ConfigError, LivewardenError
+from inference.text_answers import TextAnswers
 from streams.api import Behind, create_app
 from streams.linking import clustered, fed_by_kafka
+from streams.reloading import Reloader
 from streams.settings import Settings
 from streams.stores import Stores
+from streams.text_service import TextService, serving_texts, text_service
 from streams.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -157,8 +160,16 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
     engine = await asyncio.to_thread(Engine.start, settings, clock=clock)
     stores = Stores.open(settings, clock=clock, metrics=engine.metrics)
     try:
-        desk = clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role)
-        async with desk as behind, _answering(settings, behind, listener) as url:
+        service = text_service(settings, engine)
+        desk = (
+            clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role, service.answers)
+        )
+        async with (
+            desk as behind,
+            _following(engine, settings, role),
+            serving_texts(service),
+            _answering(settings, behind, service, listener) as url,
+        ):
             yield Running(url, behind)
     finally:
         await asyncio.to_thread(stores.close)
@@ -166,13 +177,15 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def watching(engine: Engine, stores: Stores, settings: Settings, role: Role) -> AsyncIterator[Behind]:
+async def watching(
+    engine: Engine, stores: Stores, settings: Settings, role: Role, texts: TextAnswers | None = None
+) -> AsyncIterator[Behind]:
     """Watch rooms in this process: those put up over its API, and with a broker those that Kafka gives it.
 
     A worker that fails takes the process down with it, and the supervisor starts another: rooms that nobody watches behind an API
     that answers would be the worst of all states.
     """
-    worker = Worker(engine, stores, settings, clock=engine.clock)
+    worker = Worker(engine, stores, settings, clock=engine.clock, texts=texts)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(worker.run(), name="worker")
         try:
@@ -184,10 +197,24 @@ async def watching(engine: Engine, stores: Stores, settings: Settings, role: Rol
 
 
 @asynccontextmanager
-async def _answering(settings: Settings, behind: Behind, listener: socket.socket) -> AsyncIterator[str]:
+async def _following(engine: Engine, settings: Settings, role: Role) -> AsyncIterator[None]:
+    """Follow changed policies and word lists where no worker makes its rounds in this process."""
+    task = asyncio.create_task(Reloader(engine, settings).run(), name="reload") if role is Role.API else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _answering(settings: Settings, behind: Behind, service: TextService, listener: socket.socket) -> AsyncIterator[str]:
     """Answer HTTP for the time of the context; yields the address."""
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings, behind), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="off")
+        uvicorn.Config(
+            create_app(settings, behind, service), log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="off"
+        )
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # signals are this module's
     serving = asyncio.create_task(_serve_on(server, listener), name="http")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -11,11 +10,6 @@ from pydantic_settings import SettingsConfigDict
 
 from inference.settings import InferenceSettings, Section
 from streams.urls import UrlPolicy
-
-
-def default_data_dir() -> Path:
-    """Where evidence, outbox and index lie when nothing is set: the user's data folder."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "livewarden"
 
 
 class RoomSettings(Section):
@@ -78,8 +72,6 @@ class Settings(InferenceSettings):
 
     model_config = SettingsConfigDict(extra="forbid")
 
-    data_dir: Path = Field(default_factory=default_data_dir)
-    """Outbox, index and evidence."""
     worker_id: str = Field(default_factory=socket.gethostname, min_length=1, max_length=200)
     """Name of this worker in lifecycle events."""
     advertise_url: str | None = None

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from inference.answers import TextAnswers
 from inference.clock import Clock
 from inference.engine import Engine
-from inference.errors import ConfigError, InvalidSample, LivewardenError, NotFound, Overloaded
+from inference.errors import InvalidSample, LivewardenError, NotFound, Overloaded
 from inference.policy import Policy
 from inference.samples import SAMPLE_RATE_HZ, AudioClip, FrameSample, Modality, RgbPicture, Scene
 from inference.schemas import TextAnswer, TextRequest
+from inference.text_answers import TextAnswers
 from models.taxonomy import Taxonomy
 from streams.desk import DanmakuLine, PushAnswer, PushedFrame, PushedSound, Queued, View, joined
 from streams.judging import Judge
@@ -29,7 +29,7 @@ from streams.lifecycle import RoomHealth
 from streams.looks import Look, LookScheduler, Sample, drop_reason, modality_of
 from streams.messages import ReadMode
 from streams.orders import WatchOrder
-from streams.reloading import FileWatch
+from streams.reloading import RELOAD_S, Reloader
 from streams.rooms import Broadcast, RoomSpec, SavedRooms
 from streams.settings import Settings
 from streams.status import SourceStatus
@@ -43,8 +43,6 @@ TICK_S = 0.5
 """How often health, open violations and risk are brought up to date, seconds."""
 SAVE_S = 10.0
 """How often the rooms are saved although none changed: a restart knows from it how long it was away."""
-RELOAD_S = 2.0
-"""How often policy files and word lists are asked whether they changed, seconds."""
 SWEEP_S = 600.0
 """How often the retention of evidence is applied, seconds."""
 REOPEN_S = 60.0
@@ -61,7 +59,9 @@ T = TypeVar("T")
 class Worker:
     """Watches the rooms of one process; implements `RoomDesk`. All methods belong to the loop `run` runs on, `on_*` excepted."""
 
-    def __init__(self, engine: Engine, stores: Stores, settings: Settings, *, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, stores: Stores, settings: Settings, *, clock: Clock, texts: TextAnswers | None = None
+    ) -> None:
         self._engine = engine
         self._stores = stores
         self._settings = settings
@@ -70,10 +70,9 @@ class Worker:
         self._judge = Judge(engine, stores, clock=clock)
         capacity = 2 * engine.device.share.n_threads
         self._looks = LookScheduler(engine.detectors, self._report, capacity=capacity, clock=clock, metrics=engine.metrics)
-        self._texts = TextAnswers(engine, clock, taxonomy=Taxonomy.load())
+        self._texts = texts or TextAnswers(engine, clock, taxonomy=Taxonomy.load())
         self._pool = DecoderPool.from_settings(self, settings, clock=clock, metrics=engine.metrics)
-        self._policy_files = FileWatch(settings.policies)
-        self._list_files = FileWatch((*settings.text.lists, *settings.text.allow))
+        self._reloader = Reloader(engine, settings)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self.resumed = asyncio.Event()
@@ -294,20 +293,12 @@ class Worker:
             self._engine.metrics.worker_lag.set(max(0.0, self._clock.now_s() - began_s - TICK_S))
 
     async def _reload(self) -> None:
-        """Follow policies and word lists that changed on disk; bad ones leave the old in force and are logged and counted."""
-        if self._policy_files.changed():
-            report = await asyncio.to_thread(self._engine.policies.reload)
-            if report.problem is not None:
-                self._engine.metrics.policy_reload_failed.inc()
-                log.error("policies were not reloaded, the old ones hold: %s", report.problem)
-            for watch in self._watches.values() if report.problem is None else ():
+        """Follow policies and word lists that changed."""
+        if await self._reloader.policies():
+            for watch in self._watches.values():
                 with contextlib.suppress(InvalidSample):  # a named policy that is gone: the room keeps the one it has
                     self._adopt(watch, self._policy_of(watch.room))
-        if self._list_files.changed():
-            try:
-                await asyncio.to_thread(self._engine.text.reload, self._settings.text.lists, self._settings.text.allow)
-            except ConfigError as error:
-                log.error("word lists were not reloaded, the old ones hold: %s", error)
+        await self._reloader.lists()
 
     async def _tick(self, watch: Watch, now_s: float) -> None:
         await self._judge.health(watch, watch.health.tick(now_s=now_s))

@@ -17,6 +17,7 @@ from inference.samples import Modality, Scene
 from inference.text.contacts import Contact, ContactType, find_contacts
 from inference.text.lexicon import BASE_ALLOW, BASE_LIST, BASE_VERSION, Term, WordList, read_phrases
 from inference.text.matcher import Language, Matcher, Reading
+from inference.text.normalise import Normaliser
 from inference.text.reasons import LabelBook, Reason, reason_for
 from inference.text.verify import Meant
 from inference.verdicts import Decision, Finding, Span, TextMatch, Verdict
@@ -101,6 +102,8 @@ class TextChecker:
         self._language = language
         self._labels = labels
         self._matcher = Matcher(language, lists, allow)
+        self.generation = 0
+        """Times the lists were swapped."""
 
     @classmethod
     def load(
@@ -137,6 +140,12 @@ class TextChecker:
         """
         read = read_lists(lists, self._labels, base=base)
         self._matcher = Matcher(self._language, read, read_allowed(allow, base=base))
+        self.generation += 1
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """What folds texts."""
+        return self._language.normaliser
 
     def fold(self, text: str) -> str:
         """Return the text without disguise, letters and digits only: what makes two texts the same."""

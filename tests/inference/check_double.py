@@ -23,6 +23,10 @@ class SmallChecks:
         """True makes the next decisions fail, as a bug would."""
         self.orders: list[CheckOrder] = []
 
+    @property
+    def generation(self) -> int:
+        return self.text.generation
+
     def decide_text(self, findings: Sequence[Finding], scene: Scene, policy: str | None, biz: str) -> Verdict:
         if self.broken:
             raise RuntimeError("the policy engine fell over")

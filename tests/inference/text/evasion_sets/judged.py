@@ -9,11 +9,11 @@ from itertools import count
 
 from ahocorasick_rs import AhoCorasick
 
-from inference.answers import TextAnswers
 from inference.cli import TextOnly
 from inference.schemas import TextAnswer, TextRequest
 from inference.settings import InferenceSettings
 from inference.testing import ManualClock
+from inference.text_answers import TextAnswers
 from inference.verdicts import Decision
 from models.taxonomy import Taxonomy
 from tests.inference.text.evasion_sets.rows import Row, table

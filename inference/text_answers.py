@@ -1,0 +1,381 @@
+"""From a text request to its answer: what the lists say, what was said before, what the network thinks, what the policy decides.
+
+Works in stages, because some of them may have to be waited for: `begin` reads the text, `heard` adds what was said before (counted
+by a `Conversation`), opinions are added from outside, `finish` decides. Knows neither HTTP nor the command line. Nearly every text
+passes with nothing found; its answer is written from a template.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from inference.checks import TextChecks
+from inference.clock import Clock
+from inference.errors import DeadlineExceeded, InvalidSample, LivewardenError
+from inference.ids import Ids
+from inference.samples import Scene
+from inference.schemas import (
+    BehaviourBody,
+    ContactBody,
+    ContextBody,
+    PolicyBody,
+    ReasonBody,
+    TextAnswer,
+    TextFinding,
+    TextRequest,
+)
+from inference.text.behaviour import SpamThresholds, findings_of
+from inference.text.check import masked, require_text, unwelcome
+from inference.text.conversation import Said, Windows
+from inference.text.joined import Joined
+from inference.text.local_conversation import LocalConversation
+from inference.text.matcher import Reading
+from inference.text.reasons import reason_for
+from inference.verdicts import Decision, Finding, Judged, Verdict
+from models.taxonomy import Taxonomy
+
+log = logging.getLogger(__name__)
+
+NOBODY = Said(0, 0, 0)
+"""What is known of a message without user or room."""
+
+_NOTHING = Reading()
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Checking:
+    """One text on its way to an answer; belongs to one call."""
+
+    request: TextRequest
+    arrived_s: float
+    """Monotonic seconds."""
+    reading: Reading
+    said: Said = NOBODY
+    others: list[Finding] = field(default_factory=list)
+    """Findings beside those of the text alone: of messages read together, of flooding, of the network."""
+    n_joined: int = 0
+    """Earlier messages of the user that a finding needed."""
+    degraded: list[str] = field(default_factory=list)
+    """Stages that were skipped."""
+
+    @property
+    def has_sender(self) -> bool:
+        """Whether it is known who says it, and where."""
+        return bool(self.request.uid and self.request.room_id)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing was found, nothing was asked for, and nothing went wrong: the answer is that of every such text."""
+        request = self.request
+        return (self.reading is _NOTHING or not (self.reading.findings or self.reading.contacts)) and not (
+            self.others or self.degraded or request.policy is not None or request.pass_through is not None
+        )
+
+
+class TextAnswers:
+    """Answers text checks; safe to call from several threads."""
+
+    def __init__(
+        self,
+        checks: TextChecks,
+        clock: Clock,
+        *,
+        taxonomy: Taxonomy,
+        windows: Windows | None = None,
+        thresholds: SpamThresholds | None = None,
+        heard: Callable[[TextRequest], None] | None = None,
+    ) -> None:
+        """Take what answers are made of.
+
+        Args:
+            checks: the engine's part that judges texts.
+            clock: monotonic seconds.
+            taxonomy: labels that a request may ask for.
+            windows: how far back is looked.
+            thresholds: from how many messages on it is flooding.
+            heard: told of every text of a known sender that passed whole; must be quick.
+        """
+        self._checks = checks
+        self._clock = clock
+        self._taxonomy = taxonomy
+        self._windows = windows or Windows()
+        self._thresholds = thresholds or SpamThresholds()
+        self._conversation = LocalConversation(self._windows)
+        self._heard = heard
+        self._lock = threading.Lock()
+        self._ids = Ids()
+        self._passes: dict[Scene, tuple[Hashable, _Pass]] = {}
+
+    def answer(self, request: TextRequest, arrived_s: float) -> TextAnswer:
+        """Check one text with the counters of this process and without the network.
+
+        Args:
+            request: as it came.
+            arrived_s: monotonic seconds at which the request had arrived.
+
+        Raises:
+            InvalidSample: the text cannot be looked at, or a label is unknown; whatever `on_error` says.
+            NotFound: there is no such policy.
+            DeadlineExceeded: the deadline has passed and the request names no decision for that.
+        """
+        try:
+            checking = self.begin(request, arrived_s)
+            if checking.has_sender:
+                with self._lock:
+                    self.hear(checking)
+            return self.finish(checking)
+        except Exception as error:  # noqa: BLE001  the caller may have asked for an answer whatever happens
+            return self.failed(request, arrived_s, error)
+
+    # the stages
+
+    def begin(self, request: TextRequest, arrived_s: float) -> Checking:
+        """Read a text; raises as `answer`."""
+        return self._begun(request, arrived_s, None)
+
+    def begin_many(self, requests: Sequence[TextRequest], arrived_s: float) -> list[Checking]:
+        """Read several texts, those of one scene together; raises as `answer`, for the first that is wrong."""
+        for request in requests:
+            require_text(request.text)
+        readings: list[Reading] = [_NOTHING] * len(requests)
+        for scene in {request.scene for request in requests}:
+            places = [place for place, request in enumerate(requests) if request.scene is scene]
+            found = self._checks.text.read_many([requests[place].text for place in places], scene)
+            for place, reading in zip(places, found, strict=True):
+                readings[place] = reading
+        return [self._begun(request, arrived_s, reading) for request, reading in zip(requests, readings, strict=True)]
+
+    def _begun(self, request: TextRequest, arrived_s: float, reading: Reading | None) -> Checking:
+        if reading is None:
+            require_text(request.text)
+        if request.deadline_ms is not None and (self._clock.now_s() - arrived_s) * 1000 > request.deadline_ms:
+            raise DeadlineExceeded(f"the text was not reached within deadline_ms {request.deadline_ms:g}")
+        if reading is None:
+            reading = self._checks.text.read(request.text, request.scene)
+        if request.labels is not None:
+            self._require_labels(request.labels)
+            reading = dataclasses.replace(reading, findings=tuple(self._wanted(reading.findings, request.labels)))
+        return Checking(request, arrived_s, reading)
+
+    def key(self, checking: Checking) -> str:
+        """Return what makes a message the same as another: its letters and digits, without disguise."""
+        return self._checks.text.fold(checking.request.text)
+
+    def piece(self, checking: Checking) -> str:
+        """Return the text where it may be a piece of something: it passes by itself."""
+        passes = not checking.reading.findings or self._verdict(checking).decision is Decision.PASS
+        return checking.request.text if passes else ""
+
+    def count(self, checking: Checking) -> Said:
+        """Count a message among those of its user and room, in this process; one thread at a time."""
+        request = checking.request
+        assert request.uid is not None  # for the type checker: the caller asks `has_sender`
+        assert request.room_id is not None
+        return self._conversation.observe(
+            request.room_id, request.uid, self.key(checking), self.piece(checking), self._clock.now_s()
+        )
+
+    def hear(self, checking: Checking) -> None:
+        """Count a message in this process, and read it together with those before it; one thread at a time."""
+        if self.heard(checking, self.count(checking)):
+            self._conversation.forget_earlier(str(checking.request.room_id), str(checking.request.uid))
+
+    def heard(self, checking: Checking, said: Said) -> bool:
+        """Add what was said before; True where a term runs over several messages, so that its pieces are done with."""
+        checking.said = said
+        request = checking.request
+        if said.repeat_60s > 1 or said.user_10s > 1 or said.similar_uids_60s > 1:
+            found = findings_of(said, self.key(checking), self._thresholds)
+            checking.others += found if request.labels is None else self._wanted(found, request.labels)
+        if not said.earlier or checking.reading.findings:
+            return False
+        return self._join(checking, said.earlier)
+
+    def _join(self, checking: Checking, earlier: tuple[str, ...]) -> bool:
+        request = checking.request
+        for n_messages in range(1, len(earlier) + 1):  # the fewest messages that say it: what is older may only be near
+            joined = Joined.of(earlier[-n_messages:], request.text, max_chars=self._windows.joined_chars)
+            if joined is None:
+                return False
+            found = self._checks.text.read(joined.text, request.scene).findings
+            for finding in self._wanted(found, request.labels) if request.labels is not None else found:
+                spans = joined.present(finding.match.spans) if finding.match is not None else ()
+                if finding.match is not None and spans:
+                    shown = "".join(request.text[span.start : span.end] for span in spans)
+                    transforms = tuple(dict.fromkeys((*finding.match.transforms, "joined")))
+                    match = dataclasses.replace(finding.match, spans=spans, matched=shown, transforms=transforms)
+                    checking.others.append(dataclasses.replace(finding, match=match))
+                    checking.n_joined = n_messages
+            if checking.n_joined:
+                return True
+        return False
+
+    def wants_opinion(self, checking: Checking) -> bool:
+        """Tell whether the network could change anything: not where the lists block already."""
+        return not checking.reading.findings or self._verdict(checking).decision is not Decision.BLOCK
+
+    def add_opinion(self, checking: Checking, findings: Sequence[Finding]) -> None:
+        """Add what the network found."""
+        labels = checking.request.labels
+        checking.others += findings if labels is None else self._wanted(findings, labels)
+
+    def finish(self, checking: Checking) -> TextAnswer:
+        """Decide, and write the answer."""
+        request, verdict = checking.request, self._verdict(checking)
+        leading = decisive(verdict)
+        if verdict.decision is Decision.PASS and not checking.degraded:
+            self._pass_on(checking)
+        check_id = self._ids.next()
+        reason = reason_for(verdict, self._taxonomy)
+        said = checking.said
+        return TextAnswer(
+            request_id=request.request_id or check_id,
+            check_id=check_id,
+            decision=verdict.decision,
+            action_hint=leading.action_hint if leading else "pass",
+            label=leading.finding.label if leading else None,
+            severity=leading.severity if leading else None,
+            score=leading.finding.score if leading else 0.0,
+            findings=[_text_finding(judged) for judged in verdict.judged],
+            masked_text=masked(request.text, unwelcome(verdict)),
+            contacts=[ContactBody(contact.type.value, contact.value) for contact in checking.reading.contacts],
+            behaviour=BehaviourBody(said.repeat_60s, said.similar_uids_60s),
+            context=ContextBody(checking.n_joined),
+            reason=ReasonBody(reason.zh, reason.en),
+            policy=PolicyBody(verdict.policy.id, verdict.policy.version),
+            shadow=dict(verdict.shadow),
+            degraded=checking.degraded,
+            elapsed_ms=self._elapsed_ms(checking.arrived_s),
+            **({} if request.pass_through is None else {"pass_through": request.pass_through}),
+        )
+
+    def finish_pass(self, checking: Checking) -> bytes:
+        """Write the answer of a plain text as it stands on the wire; the same as `finish` encoded, for less."""
+        self._pass_on(checking)
+        request, said = checking.request, checking.said
+        template = self._template(request.scene)
+        check_id = self._ids.next().encode()
+        request_id = _encode(request.request_id) if request.request_id else b'"%b"' % check_id
+        return template.body % (
+            request_id,
+            check_id,
+            _encode(request.text),
+            said.repeat_60s,
+            said.similar_uids_60s,
+            self._elapsed_ms(checking.arrived_s),
+        )
+
+    def _pass_on(self, checking: Checking) -> None:
+        if self._heard is not None and checking.has_sender:
+            self._heard(checking.request)
+
+    def failed(self, request: TextRequest, arrived_s: float, error: Exception) -> TextAnswer:
+        """Answer with the decision the caller named for this case; nothing was looked at, and `degraded` says so.
+
+        Raises:
+            Exception: the error itself, where the caller named none or where the request is at fault.
+        """
+        at_fault = isinstance(error, LivewardenError) and error.status < 500
+        if request.on_error is None or at_fault:
+            raise error
+        if not isinstance(error, LivewardenError):
+            log.error("text check failed", extra={"scene": request.scene}, exc_info=error)
+        check_id = self._ids.next()
+        return TextAnswer(
+            request_id=request.request_id or check_id,
+            check_id=check_id,
+            decision=request.on_error,
+            action_hint="pass" if request.on_error is Decision.PASS else "hold",
+            label=None,
+            severity=None,
+            score=0.0,
+            findings=[],
+            masked_text=request.text,
+            contacts=[],
+            behaviour=BehaviourBody(),
+            context=ContextBody(),
+            reason=ReasonBody("未能检查，按 on_error 处理", "not checked; decided by on_error"),
+            policy=None,
+            shadow={},
+            degraded=["text"],
+            elapsed_ms=self._elapsed_ms(arrived_s),
+            **({} if request.pass_through is None else {"pass_through": request.pass_through}),
+        )
+
+    def _verdict(self, checking: Checking) -> Verdict:
+        findings = (*checking.reading.findings, *checking.others)
+        return self._checks.decide_text(findings, checking.request.scene, checking.request.policy, "")
+
+    def _wanted(self, findings: Sequence[Finding], labels: Sequence[str]) -> list[Finding]:
+        matches = self._taxonomy.matches
+        return [finding for finding in findings if any(matches(pattern, finding.label) for pattern in labels)]
+
+    def _require_labels(self, labels: Sequence[str]) -> None:
+        for pattern in labels:
+            try:
+                self._taxonomy.expand(pattern)
+            except ValueError as exc:
+                raise InvalidSample(f"labels: {exc}") from exc
+
+    def _elapsed_ms(self, arrived_s: float) -> float:
+        return round((self._clock.now_s() - arrived_s) * 1000, 3)
+
+    def _template(self, scene: Scene) -> _Pass:
+        """Return the answer of a plain text of a scene, made anew when lists or policies have changed."""
+        generation = self._checks.generation
+        known = self._passes.get(scene)
+        if known is None or known[0] != generation:
+            known = (generation, _Pass.of(self._checks.decide_text((), scene, None, "")))
+            self._passes[scene] = known
+        return known[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """The answer of a text in which nothing was found, with places for what differs."""
+
+    body: bytes
+    """For `%`: request id (JSON), check id, text (JSON), repeats, users, milliseconds."""
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> _Pass:
+        """Write it for a policy's verdict on no findings."""
+        policy = _encode(PolicyBody(verdict.policy.id, verdict.policy.version)).replace(b"%", b"%%")
+        shadow = _encode(dict(verdict.shadow)).replace(b"%", b"%%")
+        return cls(
+            b'{"request_id":%b,"check_id":"%b","decision":"pass","action_hint":"pass","label":null,"severity":null,"score":0.0,'
+            b'"findings":[],"masked_text":%b,"contacts":[],"behaviour":{"repeat_60s":%d,"similar_uids_60s":%d},'
+            b'"context":{"joined_messages":0},"reason":{"zh":"","en":""},"policy":'
+            + policy
+            + b',"shadow":'
+            + shadow
+            + b',"degraded":[],"elapsed_ms":%.3f}'
+        )
+
+
+def decisive(verdict: Verdict) -> Judged | None:
+    """Return the finding that carries the decision, or None where the decision is pass."""
+    leading = verdict.leading
+    return leading if leading is not None and leading.decision is not Decision.PASS else None
+
+
+def _text_finding(judged: Judged) -> TextFinding:
+    finding, match = judged.finding, judged.finding.match
+    return TextFinding(
+        label=finding.label,
+        source=finding.detector,
+        word_list=match.list if match else "",
+        term=match.term if match else "",
+        spans=[(span.start, span.end) for span in match.spans] if match else [],
+        matched=match.matched if match else "",
+        transforms=list(match.transforms) if match else [],
+        score=finding.score,
+        decision=judged.decision,
+    )
