@@ -37,6 +37,8 @@ LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
 
 WEIGHTS = {Source.COLD: 1.0, Source.SWSR: 1.0, Source.DAVIDSON: 0.5, Source.DANMAKU: 1.0}
 """What a row of each source counts; the tweets were picked by their slurs and count less."""
+PRESUMED_ABUSE = 3.0
+"""What one of the few danmaku counts that are taken for insults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Run:
         self.progress = Progress()
         self._rows = learnt
         self._train = EncodedRows(learnt, self.alphabet)
-        self._weights = torch.tensor([WEIGHTS[row.source] for row in learnt])
+        self._weights = torch.tensor([_weight(row) for row in learnt])
         self._targets = torch.from_numpy(self._train.targets)
         self._valid_rows = valid
         self._valid = EncodedRows(valid, self.alphabet, every_window=True)
@@ -94,7 +96,8 @@ class Run:
         torch.set_num_threads(1)
         torch.manual_seed(plan.seed)
         self.net = TextNet(self.shape)
-        texts, targets = self._train.ids, self._train.targets
+        texts = self._train.ids
+        targets = np.where(np.isin(self._train.targets, (0.0, 1.0)), self._train.targets, np.nan).astype(np.float32)
         self.net.take(LinearFit(texts, targets, alphabet=self.alphabet, n_buckets=self.shape.n_grams).fit())
         self.mean = TextNet(self.shape)
         self.mean.load_state_dict(self.net.state_dict())
@@ -246,6 +249,10 @@ def load_best(folder: Path) -> Trained:
     net.load_state_dict(state["mean"])
     net.eval()
     return Trained(net, Alphabet(state["alphabet"]))
+
+
+def _weight(row: Row) -> float:
+    return PRESUMED_ABUSE if row.source is Source.DANMAKU and row.targets[0] else WEIGHTS[row.source]
 
 
 def _disturbed(ids: Tensor, share: float) -> Tensor:

@@ -55,4 +55,5 @@ class Baseline:
 def _known(head: int, features: Any, rows: Sequence[Row]) -> tuple[Any, Floats]:
     """Return the rows whose answer is known."""
     places = [place for place, row in enumerate(rows) if row.targets[head] is not None]
-    return features[places], np.array([rows[place].targets[head] for place in places], np.float64)
+    # It knows no half truths: what is presumed counts in full.
+    return features[places], np.array([round(rows[place].targets[head] or 0.0) for place in places], np.float64)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from models.data import Part, Source, alphabet_of, for_training, part_of, read_rows, split_key
+from models.data import ABUSE_TARGET, Part, Source, alphabet_of, for_training, part_of, read_rows, split_key
 from models.errors import DataError
 from models.text_codec import MAX_RUN
 from tests.models.text_sets import cold, danmaku, plain_fold, swsr, tweet, write_set, write_sets
@@ -108,14 +108,14 @@ def test_danmaku_are_counted_and_shortened(tmp_path):
     assert rows == {"哈" * MAX_RUN: 2, "666": 1}
 
 
-def test_danmaku_that_may_be_abuse_or_say_nothing_are_not_learnt_as_ordinary(tmp_path):
+def test_danmaku_are_ordinary_talk_unless_a_word_makes_them_abuse_or_doubtful(tmp_path):
     write_sets(tmp_path)
-    texts = [f"{word}{number}" for word in ("主播", "傻逼", "sb") for number in range(40)] + [str(number) for number in range(40)]
+    texts = [f"{word}{number}" for word in ("主播", "傻逼", "妈的") for number in range(40)] + [str(number) for number in range(40)]
     write_set(tmp_path, "douyu_danmaku", [danmaku(text) for text in texts])
 
     learnt = {row.text[:2]: row.targets for row in for_training(rows_of(tmp_path, Source.DANMAKU))}
 
-    assert learnt == {"主播": (0.0, 0.0)}
+    assert learnt == {"主播": (0.0, 0.0), "傻逼": (ABUSE_TARGET, None)}
 
 
 def test_the_false_positive_corpus_keeps_every_line(tmp_path):
