@@ -142,6 +142,6 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     problems = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"])
-        shown = "***" if "keys" in problem["loc"] else repr(problem.get("input"))
+        shown = "***" if {"keys", "redis_url"} & set(problem["loc"]) else repr(problem.get("input"))
         problems.append(f"{key}={shown}: {problem['msg'].lower()}")
     return f"{where}: " + "; ".join(problems)

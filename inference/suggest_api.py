@@ -24,7 +24,7 @@ from inference.errors import InvalidSample, SampleTooLarge
 from inference.ids import Ids
 from inference.problems import PROBLEM_TYPE
 from inference.samples import Scene
-from inference.schemas import Problem, TextAnswer, TextRequest
+from inference.schemas import Problem, TextRequest
 from inference.suggest_schemas import MAX_PREFIX, SuggestAnswer, SuggestionBody, SuggestRequest, components
 from inference.text.check import require_text
 from inference.text.suggest import MIN_PREFIX, Suggester
@@ -68,17 +68,10 @@ class SuggestDesk:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=Ids)
 
-    def heard(self, request: TextRequest, answer: TextAnswer) -> None:
-        """Learn of a text that has been checked: of danmaku that passed whole, under the policy that offers are checked with."""
-        if (
-            answer.decision is Decision.PASS
-            and request.scene is Scene.DANMAKU
-            and request.room_id
-            and request.uid
-            and request.policy is None
-            and request.labels is None
-            and not answer.degraded
-        ):
+    def heard(self, request: TextRequest) -> None:
+        """Learn of a text that passed whole: of danmaku, under the policy that offers are checked with."""
+        by_default = request.policy is None and request.labels is None
+        if request.scene is Scene.DANMAKU and by_default and request.room_id and request.uid:
             self.suggester.learn(request.room_id, request.uid, request.text, self.clock.now_s())
 
     async def keep_learning(self) -> None:

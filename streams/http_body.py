@@ -100,7 +100,7 @@ class HttpBody:
             if status != 206:
                 raise SourceUnavailable(SourceReason.UNREACHABLE, "the server stopped serving ranges")
         except SourceUnavailable as error:
-            self.failure = error
+            self.failure = unraised(error)
         self._left = max(0, size - target)
         return target
 
@@ -116,7 +116,7 @@ class HttpBody:
                 return self._receive_chunked(n_bytes)
             got = self._wire.receive(n_bytes if self._left is None else min(n_bytes, self._left))
         except SourceUnavailable as error:
-            self.failure = error
+            self.failure = unraised(error)
             return b""
         if self._left is not None:
             self._left -= len(got)
@@ -221,6 +221,15 @@ class _Wire:
         self._sock.close()
 
 
+def unraised(error: SourceUnavailable) -> SourceUnavailable:
+    """Copy an error that is to be kept.
+
+    One that was raised holds every frame it came through, and these hold the room's packets and decoders. Kept by what they read
+    from, it closes a circle that only the garbage collector breaks: in a decoder child, hours and gigabytes later.
+    """
+    return SourceUnavailable(error.reason, str(error))
+
+
 def _chunk_size(line: bytes) -> int:
     """Read a chunk's size; an empty line, the end of the connection, is 0.
 
@@ -283,25 +292,25 @@ def checked_addresses(url: StreamUrl, policy: UrlPolicy) -> list[str]:
 
 
 def _connect(url: StreamUrl, policy: UrlPolicy, waiting: Waiting) -> _Wire:
-    problem = SourceUnavailable(SourceReason.UNREACHABLE, f"{url} cannot be reached")
+    problem = (SourceReason.UNREACHABLE, f"{url} cannot be reached")  # no exception: a frame that keeps what it raises keeps itself
     for address in checked_addresses(url, policy):
         waiting.check()
         try:
             sock = socket.create_connection((address, url.port), timeout=max(0.05, waiting.left_s))
         except TimeoutError:
-            problem = SourceUnavailable(SourceReason.TIMEOUT, f"{url} did not take the connection in time")
+            problem = (SourceReason.TIMEOUT, f"{url} did not take the connection in time")
             continue
         except OSError as error:
-            problem = SourceUnavailable(SourceReason.UNREACHABLE, f"{url} cannot be reached: {error.strerror}")
+            problem = (SourceReason.UNREACHABLE, f"{url} cannot be reached: {error.strerror}")
             continue
         try:
             return _Wire(_secured(sock, url, waiting) if url.scheme == "https" else _unblocked(sock), waiting)
         except ssl.SSLError as error:
-            problem = SourceUnavailable(SourceReason.TLS, f"{url}: {getattr(error, 'reason', None) or 'handshake failed'}")
+            problem = (SourceReason.TLS, f"{url}: {getattr(error, 'reason', None) or 'handshake failed'}")
         except OSError:
-            problem = SourceUnavailable(SourceReason.TLS, f"{url}: the handshake was not finished")
+            problem = (SourceReason.TLS, f"{url}: the handshake was not finished")
         sock.close()
-    raise problem
+    raise SourceUnavailable(*problem)
 
 
 def _secured(sock: socket.socket, url: StreamUrl, waiting: Waiting) -> socket.socket:

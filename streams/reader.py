@@ -108,20 +108,25 @@ class RoomReader(threading.Thread):
 
     def _attempt(self) -> bool:
         """Open and read once; tell whether to try again."""
+        end = self._read_to_the_end()  # pauses come after it: its error holds the frames that hold the decoders
+        return end is not None and self._after(*end)
+
+    def _read_to_the_end(self) -> tuple[SourceReason, str] | None:
+        """Open and read; return why it ended or failed, or None when told to stop."""
         try:
             self._read_once()
         except SourceEnded as ended:
-            return self._after(SourceReason.ENDED, str(ended))
+            return SourceReason.ENDED, str(ended)
         except SourceUnavailable as unavailable:
-            return self._after(unavailable.reason, str(unavailable))
+            return unavailable.reason, str(unavailable)
         except UrlRefused as refused:
-            return self._after(SourceReason.REFUSED, str(refused))
+            return SourceReason.REFUSED, str(refused)
         except WorkerGone:
             raise
         except Exception:  # room border: whatever a strange source makes FFmpeg or its binding do, the other rooms go on
             log.exception("room failed", extra={"watch_id": self._watch.watch_id})
-            return self._after(SourceReason.CORRUPT, "the source cannot be read; the decoder's log has the reason")
-        return False
+            return SourceReason.CORRUPT, "the source cannot be read; the decoder's log has the reason"
+        return None
 
     def _after(self, reason: SourceReason, detail: str) -> bool:
         """Decide what follows a source that ended or failed."""

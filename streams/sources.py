@@ -20,7 +20,7 @@ from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from inference.samples import MAX_PIXELS
-from streams.http_body import EmptyBody, HttpBody, checked_addresses
+from streams.http_body import EmptyBody, HttpBody, checked_addresses, unraised
 from streams.messages import ReadMode
 from streams.status import SourceEnded, SourceReason, SourceUnavailable
 from streams.urls import StreamUrl, UrlPolicy, UrlRefused
@@ -113,13 +113,11 @@ class Source:
         waiting.allow(limits.open_timeout_s)
         try:
             source._open(policy)
-        except BaseException as error:
-            failure = source._failure()
+        except (av.error.FFmpegError, OSError, ValueError) as error:
             source.close()
-            if failure is not None:
-                raise failure from None
-            if isinstance(error, av.error.FFmpegError | OSError | ValueError | UnicodeError):
-                raise unavailable(error, url) from None
+            raise source._failure() or unavailable(error, url) from None
+        except BaseException:
+            source.close()
             raise
         return source
 
@@ -169,9 +167,7 @@ class Source:
                 raise self._failure() or unavailable(error, self.url) from None
             finally:
                 waiting.mark_idle(True)
-            if self._refused is not None:
-                raise self._refused
-            if packet is None:
+            if packet is None or self._refused is not None:
                 raise self._failure() or SourceEnded(f"{self.url} ended")
             yield packet
             if native and time.monotonic() - asked_s > BLOCKED_S:
@@ -190,10 +186,15 @@ class Source:
         return start / av.time_base if start is not None else None
 
     def close(self) -> None:
-        """Close the container and every connection."""
+        """Close the container and every connection; nothing is chosen any more.
+
+        The streams are let go because they hold the container, which holds our `io_open` and so this object: such a circle keeps
+        the decoders' pictures, megabytes for every opening, until a garbage collection that a decoder child hardly ever comes to.
+        """
         if self._container is not None:
             self._container.close()
             self._container = None
+        self.video = self.audio = None
         for body in (self._body, *self._nested):
             if body is not None:
                 body.close()
@@ -258,15 +259,16 @@ class Source:
             return EmptyBody()
         except SourceUnavailable as error:
             if error.reason is SourceReason.REFUSED:
-                self._refused = error
+                self._refused = unraised(error)
             return EmptyBody()
         self._nested = [known for known in self._nested[-7:] if known.failure is None]
         self._nested.append(body)
         return body
 
     def _failure(self) -> SourceUnavailable | None:
-        """What our own reading knows better than FFmpeg's error code."""
-        return self._refused or (self._body.failure if self._body is not None else None)
+        """What our own reading knows better than FFmpeg's error code; a new error each time, for it is going to be raised."""
+        kept = self._refused or (self._body.failure if self._body is not None else None)
+        return unraised(kept) if kept is not None else None
 
     def _check_size(self, stream: VideoStream) -> None:
         width, height = stream.codec_context.width or 0, stream.codec_context.height or 0

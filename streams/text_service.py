@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from inference.api import InFlight
 from inference.engine import Engine
-from inference.samples import Scene
-from inference.schemas import TextRequest
 from inference.suggest_api import SuggestDesk, Vetting
 from inference.text.redis_address import RedisAddress
 from inference.text.redis_conversation import RedisConversation
@@ -40,16 +38,12 @@ def text_service(settings: Settings, engine: Engine) -> TextService:
     Raises:
         ConfigError: the address of Redis is none.
     """
-    suggester = Suggester(engine.text.normaliser)
-    clock = engine.clock
-
-    def heard(request: TextRequest) -> None:
-        by_default = request.policy is None and request.labels is None
-        if request.scene is Scene.DANMAKU and by_default and request.room_id and request.uid:
-            suggester.learn(request.room_id, request.uid, request.text, clock.now_s())
-
-    own = settings.text.conversation
-    answers = TextAnswers(engine, clock, taxonomy=Taxonomy.load(), windows=own.windows(), thresholds=own.thresholds(), heard=heard)
+    clock, own = engine.clock, settings.text.conversation
+    vetting = Vetting(engine, lambda: engine.generation)
+    suggest = SuggestDesk(Suggester(engine.text.normaliser), vetting, InFlight(settings.api.max_in_flight), clock)
+    answers = TextAnswers(
+        engine, clock, taxonomy=Taxonomy.load(), windows=own.windows(), thresholds=own.thresholds(), heard=suggest.heard
+    )
     shared = None
     if own.redis_url is not None:
         shared = RedisConversation(
@@ -59,8 +53,7 @@ def text_service(settings: Settings, engine: Engine) -> TextService:
             prefix=own.redis_prefix,
         )
     parts = TextParts(engine.classifier, shared, engine.text.normaliser.canonical, engine.metrics)
-    vetting = Vetting(engine, lambda: engine.generation)
-    return TextService(answers, parts, SuggestDesk(suggester, vetting, InFlight(settings.api.max_in_flight), clock))
+    return TextService(answers, parts, suggest)
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ TORCH_HOMES = ("models/networks/*", "models/data.py", "models/train.py", "models
 HTTP_HOMES = (
     "*/api.py",
     "*/api_*.py",
+    "*/suggest_api.py",
     "*/schemas.py",
     "*/problems.py",
     "*/auth.py",
@@ -34,7 +35,7 @@ HTTP_HOMES = (
     "streams/danmaku.py",
     "streams/serve.py",
 )
-SETTINGS_HOMES = ("*/settings.py",)
+SETTINGS_HOMES = ("*/settings.py", "*_settings.py")
 
 LIVES_IN: dict[str, tuple[str, ...]] = {
     "torch": TORCH_HOMES,
@@ -43,6 +44,8 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("inference/sessions.py",),
     "av": ("streams/sources.py", "streams/decode.py", "streams/demo_broadcast.py"),
     "kafka": ("streams/kafka.py",),
+    "redis": ("inference/text/redis_link.py",),
+    "re2": ("inference/text/regexes.py",),
     "fastapi": HTTP_HOMES,
     "starlette": HTTP_HOMES,
     "pydantic": HTTP_HOMES + SETTINGS_HOMES,

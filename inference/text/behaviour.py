@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inference.samples import Modality
-from inference.text.conversation import Said, Windows
-from inference.text.local_conversation import LocalConversation
+from inference.text.conversation import Said
 from inference.verdicts import Finding
 
 REVIEW_SCORE = 0.7
@@ -82,25 +81,3 @@ def findings_of(said: Said, key: str, thresholds: SpamThresholds = _DEFAULT) -> 
 def _finding(label: str, n: int, threshold: int, *, sublabel: str | None = None) -> Finding:
     score = 1 - (1 - REVIEW_SCORE) * threshold / n
     return Finding(label, round(score, 4), Modality.TEXT, "behaviour", sublabel=sublabel)
-
-
-@dataclass(frozen=True, slots=True)
-class BehaviourCounts:
-    """What was said like this in the last 60 seconds, this text included."""
-
-    repeat_60s: int = 0
-    """Times this user said it in this room."""
-    similar_uids_60s: int = 0
-    """Users who said it in this room."""
-
-
-class Behaviour:
-    """The two counts alone, of one process, for callers that join nothing; one thread at a time."""
-
-    def __init__(self, *, window_s: float = Windows().said_s) -> None:
-        self._conversation = LocalConversation(Windows(said_s=window_s, spoken_s=min(window_s, Windows().spoken_s)))
-
-    def observe(self, room_id: str, uid: str, folded: str, now_s: float) -> BehaviourCounts:
-        """Count one text and say how often it was said, see `Conversation.observe`."""
-        said = self._conversation.observe(room_id, uid, folded, "", now_s)
-        return BehaviourCounts(said.repeat_60s, said.similar_uids_60s)

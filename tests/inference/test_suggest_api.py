@@ -20,7 +20,9 @@ from inference.testing import ManualClock
 from inference.text.normalise import Normaliser
 from inference.text.suggest import MAX_FOLDED, Suggester
 from inference.text.tables import Tables
+from inference.text_answers import TextAnswers
 from inference.verdicts import Decision
+from models.taxonomy import Taxonomy
 from tests.inference.check_double import SmallChecks
 
 NORMALISER = Normaliser(Tables.load())
@@ -237,12 +239,12 @@ def test_fields_are_those_of_the_contract():
 
 
 def checked(desk, small, clock, **fields):
-    request = TextRequest(**{"text": "主播加油", "room_id": "9", "uid": "a", **fields})
-    return request, CheckDesk.over(small, clock=clock).texts.answer(request, clock.now_s())
+    request = TextRequest(**{"text": "主播加油", "uid": "ann", "room_id": "1", **fields})
+    return TextAnswers(small, clock, taxonomy=Taxonomy.load(), heard=desk.heard).answer(request, clock.now_s())
 
 
 def test_a_text_that_passed_is_learnt(desk, small, clock):
-    desk.heard(*checked(desk, small, clock))
+    checked(desk, small, clock)
 
     assert desk.suggester.n_waiting == 1
 
@@ -260,16 +262,15 @@ def test_a_text_that_passed_is_learnt(desk, small, clock):
     ],
 )
 def test_what_did_not_pass_whole_and_in_public_is_not_learnt(desk, small, clock, fields):
-    desk.heard(*checked(desk, small, clock, **fields))
+    checked(desk, small, clock, **fields)
 
     assert desk.suggester.n_waiting == 0
 
 
 def test_what_could_not_be_checked_is_not_learnt(desk, small, clock):
     small.broken = True
-    request, answer = checked(desk, small, clock, on_error=Decision.PASS)
+    answer = checked(desk, small, clock, on_error=Decision.PASS)
 
-    desk.heard(request, answer)
     assert answer.decision is Decision.PASS
     assert desk.suggester.n_waiting == 0
 

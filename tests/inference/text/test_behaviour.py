@@ -6,7 +6,7 @@ import pytest
 
 from inference.policy_book import PolicyBook
 from inference.samples import Scene
-from inference.text.behaviour import Behaviour, BehaviourCounts, SpamThresholds, findings_of, is_chant
+from inference.text.behaviour import SpamThresholds, findings_of, is_chant
 from inference.text.conversation import FIRST, MAX_SPOKEN, Said
 from inference.verdicts import Decision
 from models.taxonomy import Taxonomy
@@ -93,12 +93,3 @@ def test_the_shipped_policy_lets_a_person_look_and_never_blocks(scene: Scene):
 
     assert {judged.decision for judged in policy.decide((*just, *far), scene=scene).judged} == {Decision.REVIEW}
     assert len(far) == 3
-
-
-def test_two_counts_are_there_for_who_joins_nothing():
-    behaviour = Behaviour(window_s=60)
-    behaviour.observe("1", "ann", "加微信", 0.0)
-    behaviour.observe("2", "bob", "加微信", 1.0)
-
-    assert behaviour.observe("1", "cy", "加微信", 59.999) == BehaviourCounts(1, 2)
-    assert behaviour.observe("1", "ann", "加微信", 60.0) == BehaviourCounts(1, 2)
