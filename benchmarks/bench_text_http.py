@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import csv
+import itertools
 import json
 import os
 import re
@@ -29,9 +31,13 @@ from pathlib import Path
 HOST = "127.0.0.1"
 N_CONNECTIONS = 64
 N_BATCH = 50
+DANMAKU = Path(__file__).resolve().parents[2] / "shared" / "data" / "text" / "douyu_danmaku" / "data.csv"
+N_TEXTS = 2000
+ROUND = "r0000000"
+"""Room of all texts; every round through them is another room, for no room hears the same 2,000 lines again and again."""
 CLEAN = ["主播加油", "666666", "这波可以啊", "哈哈哈哈哈", "什么操作？？", "大哥带带我", "上单 nb", "来了来了"]
 TEXTS = [*CLEAN, *CLEAN, "加薇❤❤abc123", *CLEAN, *CLEAN, "jia vx lao_wang88", *CLEAN, *CLEAN]
-"""One in 25 is disguised: more than three times the share of hits in real danmaku."""
+"""Sent where no real danmaku are at hand; one in 25 is disguised: more than three times the share of hits in those."""
 SERVERS = {"echo": "raw ASGI echo", "fastapi": "FastAPI + pydantic", "ours": "text check", "batch": f"batch of {N_BATCH}"}
 
 
@@ -143,19 +149,36 @@ def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit("the server did not listen within 30 s")
 
 
+def texts() -> list[str]:
+    """Return real danmaku in the order they were sent, where they are at hand."""
+    if not DANMAKU.is_file():
+        return TEXTS
+    with DANMAKU.open(encoding="utf-8", newline="") as file:
+        return [row["text"] for row in itertools.islice(csv.DictReader(file), N_TEXTS)]
+
+
 def bodies(name: str) -> list[str]:
     """Return the request bodies that are sent in turn."""
-    asked = [{"text": text, "scene": "danmaku", "uid": f"u{i}", "room_id": "9"} for i, text in enumerate(TEXTS)]
+    asked = [{"text": text, "scene": "danmaku", "uid": f"u{i}", "room_id": ROUND} for i, text in enumerate(texts())]
     if name == "batch":
-        return [json.dumps({"texts": [asked[i % len(asked)] for i in range(N_BATCH)]})]
+        rows = [asked[at : at + N_BATCH] for at in range(0, len(asked) - N_BATCH + 1, N_BATCH)] or [(asked * N_BATCH)[:N_BATCH]]
+        return [json.dumps({"texts": row}) for row in rows]
     return [json.dumps(one) for one in asked]
 
 
 def load_with_wrk(name: str, port: int, seconds: float) -> Load:
     """Load a server with wrk, one thread on the other core."""
-    script = "local bodies = {" + ",".join(f"[==[{body}]==]" for body in bodies(name)) + "}\nlocal i = 0\n"
+    script = "local bodies = {" + ",".join(f"[===[{body}]===]" for body in bodies(name)) + "}\nlocal i = 0\n"
     script += 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
-    script += "request = function() i = i % #bodies + 1; return wrk.format(nil, nil, nil, bodies[i]) end\n"
+    script += f"""
+local round = 0
+request = function()
+  i = i + 1
+  if i > #bodies then i = 1; round = round + 1 end
+  local body = string.gsub(bodies[i], "{ROUND}", string.format("r%07d", round))
+  return wrk.format(nil, nil, nil, body)
+end
+"""
     path = "/v1/text/check/batch" if name == "batch" else "/v1/text/check"
     with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as file:
         file.write(script)

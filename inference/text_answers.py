@@ -32,7 +32,7 @@ from inference.schemas import (
 )
 from inference.text.behaviour import SpamThresholds, findings_of
 from inference.text.check import masked, require_text, unwelcome
-from inference.text.conversation import Said, Windows
+from inference.text.conversation import FIRST, Said, Windows
 from inference.text.joined import Joined
 from inference.text.local_conversation import LocalConversation
 from inference.text.matcher import Reading
@@ -73,10 +73,10 @@ class Checking:
     @property
     def is_plain(self) -> bool:
         """Whether nothing was found, nothing was asked for, and nothing went wrong: the answer is that of every such text."""
-        request = self.request
-        return (self.reading is _NOTHING or not (self.reading.findings or self.reading.contacts)) and not (
-            self.others or self.degraded or request.policy is not None or request.pass_through is not None
-        )
+        reading, request = self.reading, self.request
+        if reading.findings or reading.contacts or self.others or self.degraded:
+            return False
+        return request.policy is None and request.pass_through is None
 
 
 class TextAnswers:
@@ -182,6 +182,24 @@ class TextAnswers:
             request.room_id, request.uid, self.key(checking), self.piece(checking), self._clock.now_s()
         )
 
+    def hear_many(self, checkings: Sequence[Checking]) -> None:
+        """The same as `hear` for each, of messages that came together."""
+        now_s = self._clock.now_s()
+        fold = self._checks.text.fold
+        keys = [fold(checking.request.text) for checking in checkings]
+        counted = self._conversation.observe_many(
+            [checking.request.room_id or "" for checking in checkings],
+            [checking.request.uid or "" for checking in checkings],
+            keys,
+            [self.piece(checking) for checking in checkings],
+            now_s,
+        )
+        for checking, said in zip(checkings, counted, strict=True):
+            if said is FIRST:
+                checking.said = said
+            elif self.heard(checking, said):
+                self._conversation.forget_earlier(str(checking.request.room_id), str(checking.request.uid))
+
     def hear(self, checking: Checking) -> None:
         """Count a message in this process, and read it together with those before it; one thread at a time."""
         if self.heard(checking, self.count(checking)):
@@ -258,19 +276,22 @@ class TextAnswers:
 
     def finish_pass(self, checking: Checking) -> bytes:
         """Write the answer of a plain text as it stands on the wire; the same as `finish` encoded, for less."""
+        return self._passed(checking, self._template(checking.request.scene), self._elapsed_ms(checking.arrived_s))
+
+    def finish_passes(self, checkings: Sequence[Checking]) -> list[bytes]:
+        """Write the answers of plain texts that came together, in order."""
+        if not checkings:
+            return []
+        elapsed_ms = self._elapsed_ms(checkings[0].arrived_s)
+        templates = {scene: self._template(scene) for scene in {checking.request.scene for checking in checkings}}
+        return [self._passed(checking, templates[checking.request.scene], elapsed_ms) for checking in checkings]
+
+    def _passed(self, checking: Checking, template: _Pass, elapsed_ms: float) -> bytes:
         self._pass_on(checking)
         request, said = checking.request, checking.said
-        template = self._template(request.scene)
-        check_id = self._ids.next().encode()
+        check_id = self._ids.next_bytes()
         request_id = _encode(request.request_id) if request.request_id else b'"%b"' % check_id
-        return template.body % (
-            request_id,
-            check_id,
-            _encode(request.text),
-            said.repeat_60s,
-            said.similar_uids_60s,
-            self._elapsed_ms(checking.arrived_s),
-        )
+        return template.body % (request_id, check_id, _encode(request.text), said.repeat_60s, said.similar_uids_60s, elapsed_ms)
 
     def _pass_on(self, checking: Checking) -> None:
         if self._heard is not None and checking.has_sender:

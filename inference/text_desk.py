@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,7 @@ import msgspec
 from inference.clock import Clock
 from inference.errors import LivewardenError
 from inference.metrics import Metrics
+from inference.samples import Scene
 from inference.schemas import TextAnswer, TextBatchRequest, TextRequest
 from inference.text.classifier import NAME as CLASSIFIER
 from inference.text.conversation import Said
@@ -101,7 +103,7 @@ class TextDesk:
             answer = self._written(checking)
         except Exception as error:  # noqa: BLE001  the caller may have asked for an answer whatever happens
             answer = _encode(self.answers.failed(request, arrived_s, error))
-            self._count(request, request.on_error or Decision.PASS, 1)
+            self._count(request.scene, request.on_error or Decision.PASS, 1)
         if self._parts.metrics is not None:
             self._parts.metrics.text_check_seconds.observe(self._clock.now_s() - arrived_s)
         return answer
@@ -113,12 +115,16 @@ class TextDesk:
             begun = self._begun(requests, arrived_s)
         else:
             begun = await asyncio.to_thread(self._begun, requests, arrived_s)
-        for checking in begun:
-            if isinstance(checking, Checking) and checking.has_sender:
+        checkings = [one for one in begun if isinstance(one, Checking)]
+        senders = [checking for checking in checkings if checking.has_sender]
+        if self._parts.shared is None:
+            self.answers.hear_many(senders)
+        else:
+            for checking in senders:
                 await self._hear(checking)
         if self._parts.opinion is not None:
-            await self._ask([checking for checking in begun if isinstance(checking, Checking)])
-        written = [self._written(one) if isinstance(one, Checking) else _encode(one) for one in begun]
+            await self._ask(checkings)
+        written = self._all_written(begun)
         if self._parts.metrics is not None:
             self._parts.metrics.text_check_seconds.observe(self._clock.now_s() - arrived_s)
         return b'{"results":[' + b",".join(written) + b"]}"
@@ -182,13 +188,25 @@ class TextDesk:
         else:
             answer = self.answers.finish(checking)
             body, decision = _encode(answer), answer.decision
-        self._count(checking.request, decision, 1)
+        self._count(checking.request.scene, decision, 1)
         return body
 
-    def _count(self, request: TextRequest, decision: Decision, n: int) -> None:
+    def _all_written(self, begun: Sequence[Checking | TextAnswer]) -> list[bytes]:
+        """Write the answers of a batch; plain ones together."""
+        plain = [one for one in begun if isinstance(one, Checking) and one.is_plain]
+        passed = iter(self.answers.finish_passes(plain))
+        if self._parts.metrics is not None:
+            for scene, n in Counter(checking.request.scene for checking in plain).items():
+                self._count(scene, Decision.PASS, n)
+        ours = set(map(id, plain))
+        return [
+            next(passed) if id(one) in ours else self._written(one) if isinstance(one, Checking) else _encode(one) for one in begun
+        ]
+
+    def _count(self, scene: Scene, decision: Decision, n: int) -> None:
         if self._parts.metrics is None:
             return
-        key = (request.scene, decision)
+        key = (scene, decision)
         count = self._counters.get(key)
         if count is None:
             count = self._counters[key] = self._parts.metrics.text_checks.labels(*key).inc

@@ -2,8 +2,8 @@
 
     python inference/text/build_pairs.py FOLDER
 
-Writes `tables/pairs.tsv.gz`. FOLDER holds the corpora: `cold/data.csv`, `swsr/data.csv`, `douyu_danmaku/data.csv`, each with a column
-`text`. Only counts leave them, and a pair that was seen once or is part of a shipped way to write a concept does not.
+Writes `tables/pairs.tsv.gz`. FOLDER holds the corpora: `cold/data.csv`, `swsr/data.csv`, `douyu_danmaku/data.csv`, each with a
+column `text`. Only counts leave them, and a pair that was seen once or is part of a shipped way to write a concept does not.
 
 Source:
     COLD (Apache-2.0), SWSR (MIT), DouyuCrawler danmaku (Apache-2.0); counts of words from `tables/words.tsv.gz` (jieba, MIT).

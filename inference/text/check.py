@@ -102,6 +102,7 @@ class TextChecker:
         self._language = language
         self._labels = labels
         self._matcher = Matcher(language, lists, allow)
+        self._fold = language.normaliser.fold
         self.generation = 0
         """Times the lists were swapped."""
 
@@ -149,8 +150,8 @@ class TextChecker:
 
     def fold(self, text: str) -> str:
         """Return the text without disguise, letters and digits only: what makes two texts the same."""
-        canon = self._language.normaliser.canonical(text)
-        return "".join(filter(str.isalnum, canon)) or canon
+        canon = text.translate(self._fold)
+        return canon if canon.isalnum() else "".join(filter(str.isalnum, canon)) or canon
 
     def findings(self, text: str, scene: Scene) -> tuple[Finding, ...]:
         """Find what the lists and the contact shapes find in a text, in its order; () for nearly all texts."""
