@@ -225,7 +225,7 @@ def unraised(error: SourceUnavailable) -> SourceUnavailable:
     """Copy an error that is to be kept.
 
     One that was raised holds every frame it came through, and these hold the room's packets and decoders. Kept by what they read
-    from, it closes a circle that only the garbage collector breaks: in a decoder child, hours and gigabytes later.
+    from, it closes a circle that only the garbage collector breaks, and that counts a decoder's megabytes as a few objects.
     """
     return SourceUnavailable(error.reason, str(error))
 

@@ -188,8 +188,8 @@ class Source:
     def close(self) -> None:
         """Close the container and every connection; nothing is chosen any more.
 
-        The streams are let go because they hold the container, which holds our `io_open` and so this object: such a circle keeps
-        the decoders' pictures, megabytes for every opening, until a garbage collection that a decoder child hardly ever comes to.
+        The streams are let go because they hold the container, which holds our `io_open` and so this object. The circle would keep
+        the decoders' pictures, megabytes for every opening, until the garbage collector comes, which counts objects and not bytes.
         """
         if self._container is not None:
             self._container.close()
