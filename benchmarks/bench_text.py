@@ -23,7 +23,7 @@ import ahocorasick
 from ahocorasick_rs import AhoCorasick
 
 from inference.samples import Scene
-from inference.text.behaviour import Behaviour
+from inference.text.local_conversation import LocalConversation
 from inference.text.check import TextChecker
 from inference.text.lexicon import BASE_LIST, Mode, Term, WordList
 from inference.text.matcher import Language
@@ -80,11 +80,11 @@ def lines_per_s(run: Callable[[], object], n_lines: int) -> float:
 
 def whole_path(checker: TextChecker, lines: Sequence[str]) -> int:
     """Check every line, counters included."""
-    behaviour = Behaviour()
+    conversation = LocalConversation()
     n_hit = 0
     for index, line in enumerate(lines):
         n_hit += bool(checker.findings(line, Scene.DANMAKU))
-        behaviour.observe("room", "uid", checker.fold(line), index / 100)
+        conversation.observe("room", f"uid{index}", checker.fold(line), line, index / 100)
     return n_hit
 
 

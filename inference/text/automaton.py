@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ahocorasick_rs import AhoCorasick, Implementation
 
-from inference.text.patterns import Form, Pattern
+from inference.text.patterns import Form, Pattern, Technique
 
 Found = list[tuple[int, int, int]]
 """Number of the pattern, first sound, behind the last sound; overlapping ones too."""
@@ -40,6 +40,11 @@ def numeral_hints(sounds: Sequence[str]) -> Iterator[str]:
     return map("".join, itertools.product(sounds, repeat=N_NUMERALS))
 
 
+def _written(grouped: Mapping[str, Sequence[Form]]) -> Iterator[str]:
+    """Yield the sounds of terms as they are listed."""
+    return (sounds for sounds, forms in grouped.items() if any(form.technique is Technique.WRITTEN for form in forms))
+
+
 class Automaton:
     """Finds patterns; a text of n sounds is searched in O(n + found)."""
 
@@ -57,9 +62,10 @@ class Automaton:
         self._forms: list[tuple[Form, ...]] = [tuple(forms) for forms in grouped.values()]
         sounds = dict.fromkeys(grouped)
         self.n_forms = len(sounds)
-        """Patterns that stand for forms; those from here up to `n_doubled` are sounds said twice."""
+        """Patterns that stand for forms; those from here up to `n_doubled` are sounds, or two of a term, said twice."""
         if sounds:
             sounds.update(dict.fromkeys(sound * 2 for sound in dict.fromkeys("".join(grouped))))
+            sounds.update(dict.fromkeys(text[at : at + 2] * 2 for text in _written(grouped) for at in range(len(text) - 1)))
         self.n_doubled = len(sounds)
         """Those from here up to `n_numerals` are rows of numerals."""
         if self.n_forms:

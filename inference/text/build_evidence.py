@@ -26,7 +26,7 @@ from models.taxonomy import Taxonomy
 
 RIDGE = 1.0
 N_STEPS = 40
-WEIGHTS = {"positive": 1.0, "negative": 4.0, "ordinary": 0.5}
+WEIGHTS = {"positive": 1.0, "negative": 5.0, "ordinary": 0.5}
 """What one case counts: a hard negative more than a positive, an ordinary line less."""
 
 Rows = dict[Kind, list[tuple[list[float], float, float]]]

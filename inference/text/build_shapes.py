@@ -24,13 +24,13 @@ TABLES = Path(__file__).with_name("tables")
 MAX_PARTS = 4
 """Parts that a reader still puts together again."""
 
-MAX_ALIKE = 34
+MAX_ALIKE = 44
 """Look-alikes kept for a character."""
 
-MAX_DRAWN = 14
+MAX_DRAWN = 22
 """Of those, characters that are near by their drawn shape."""
 
-MIN_NEAR = 0.73
+MIN_NEAR = 0.70
 """Cosine of two blurred glyphs from which a reader in a hurry takes one for the other (进 and 迸: 0.96)."""
 
 N_DRAWN = 7200

@@ -11,16 +11,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from inference.text.automaton import NUMERALS
 from inference.text.cues import Cues
 from inference.text.pairs import EDGE, PairModel
 from inference.text.patterns import Form, Technique
-from inference.text.segment import Segmenter
+from inference.text.segment import Comparison, Segmenter
 from inference.text.tables import Tables, is_han
 from inference.text.views import View, ViewKind
 from inference.text.written import Line, Way, Writing
 
 N_CUE = 10
 """Characters on either side in which words that offer or accuse are looked for."""
+
+NEAR = 3.0
+"""Difference of logarithms below which a word across an end of a term is nearly as likely as the term."""
+
+MEASURES = frozenset("个盒只条张把件位名次局点分杯碗瓶份块本页双对群颗棵座间层楼号级星天年月日岁斤克米秒福菜单")
+"""Characters that count things behind a numeral."""
 
 CLEAR = 3.0
 """Difference of logarithms from which a term is clearly likelier than a word across one of its ends."""
@@ -89,6 +96,8 @@ FEATURES = (
     "alone", "two", "three", "other", "alike", "looks", "all_other", "spelt", "emoji", "numeral", "split",
     "symbol_gap", "space_gap", "clause_gap", "inserted", "word", "cue_before", "cue_after", "ordinary", "hidden",
     "styled", "alias", "initials", "repeated", "surname", "weight", "joined_left", "joined_right", "cue_word",
+    "crossed_left", "crossed_right", "near_left", "near_right", "space_crossed", "gap_crossed", "next_same",
+    "prev_same", "counted", "margin_two", "cue_margin", "surprise_two",
 )  # fmt: skip
 """Names of the numbers, in the order of the weights."""
 
@@ -146,7 +155,7 @@ class Evidence:
         gap = "".join(written.gaps)
         inserted = any(map(str.isalnum, gap))
         cues = self._cues.of(form.term.label if form.term else "")
-        return [
+        values = [
             1.0,
             max(-LIMIT, min(LIMIT, compared.margin)) / 4.0,
             max(-LIMIT, min(LIMIT, compared.left)) / 4.0,
@@ -186,6 +195,28 @@ class Evidence:
             float(self._joins(prev, han[0], bonds)),
             float(self._joins(han[-1], next_, bonds)),
             float(case.view.kind is ViewKind.HAN),
+        ]
+        return values + self._together(values, compared, gap, (before, shown, after))
+
+    def _together(self, values: list[float], compared: Comparison, gap: str, place: tuple[str, str, str]) -> list[float]:
+        """Return what only says something in company: thresholds of word boundaries, repetition across an end, products."""
+        before, shown, after = place
+        least = max(-LIMIT, min(LIMIT, compared.left, compared.right)) / 4.0
+        margin, surprise, two = values[1], values[4], float(len(shown) == 2)
+        cue = float(any(values[FEATURES.index(name)] for name in ("cue_before", "cue_after")))
+        return [
+            float(compared.left < 0),
+            float(compared.right < 0),
+            float(compared.left < NEAR),
+            float(compared.right < NEAR),
+            float(bool(gap) and not gap.strip()) * least,
+            float(bool(gap)) * least,
+            float(after[:1] == shown[-1]),
+            float(before[-1:] == shown[0]),
+            float(any(one in NUMERALS and other in MEASURES for one, other in itertools.pairwise(shown + after[:1]))),
+            margin * two,
+            cue * margin,
+            surprise * two,
         ]
 
     def _looks_alike(self, case: Case) -> int:

@@ -65,7 +65,7 @@ class Glance:
         self._batch = BatchSounds(normaliser)
         self._called = called_sounds(normaliser)
         self._clean: set[str] = set()
-        self._memo: dict[tuple[int, str], bool] = {}
+        self._memo: dict[tuple[int, str], tuple[Form, ...]] = {}
 
     def is_clean(self, text: str) -> bool:
         """Tell whether nothing of the lists and no contact can be hidden in a text."""
@@ -133,7 +133,7 @@ class Glance:
         for number, start, end in found:
             if number < automaton.n_forms:
                 chars = chars or self._letters(text)
-                if len(chars) != len(sounds) or self.is_company(number, chars[start:end]):
+                if len(chars) != len(sounds) or self.company(number, chars[start:end]):
                     return True
             elif number < automaton.n_doubled:
                 doubled = True
@@ -147,21 +147,19 @@ class Glance:
         """Return the letters, digits and ideographs of a text, folded."""
         return "".join(filter(str.isalnum, self._normaliser.canonical(text)))
 
-    def is_company(self, number: int, written: str) -> bool:
-        """Tell whether characters may be a form of a pattern: its own, or such as hardly ever stand together."""
+    def company(self, number: int, written: str) -> tuple[Form, ...]:
+        """Return the forms of a pattern that characters may be: their own, or such as hardly ever stand together otherwise."""
         key = (number, written)
         known = self._memo.get(key)
         if known is None:
             if len(self._memo) >= MAX_MEMO:
                 self._memo.clear()
-            known = self._memo[key] = self._may_be(number, written)
+            known = self._memo[key] = tuple(
+                form
+                for form in self._automaton.forms(number)
+                if len(form.pieces) != len(written) or form.term is None or self._is_odd(written, form)
+            )
         return known
-
-    def _may_be(self, number: int, written: str) -> bool:
-        return any(
-            len(form.pieces) != len(written) or form.term is None or self._is_odd(written, form)
-            for form in self._automaton.forms(number)
-        )
 
     def _is_odd(self, written: str, form: Form) -> bool:
         """Tell whether a form is written by its own characters, or by some that are odd company.
@@ -193,7 +191,7 @@ class Glance:
         n_forms = self._automaton.n_forms
         found = self._find(sounds, overlapping=True)
         aligned = len(sounds) == len(text)
-        return any(number < n_forms and (not aligned or self.is_company(number, text[start:end])) for number, start, end in found)
+        return any(number < n_forms and (not aligned or self.company(number, text[start:end])) for number, start, end in found)
 
     def _repeats(self, text: str) -> bool:
         """Tell whether something may hide behind characters, or pairs of them, said more than once."""

@@ -126,14 +126,12 @@ class Matcher:
         line = Line.of(canon, text, self._language.normaliser.fold)
         standing: list[Meant] = []
         allowed: list[Meant] = []
-        judge, is_company = self._language.verifier.judge, self.glance.is_company
+        judge, company = self._language.verifier.judge, self.glance.company
         for view in self._language.views.readings(canon, self.parts):
             shown = "".join([unit.read or canon[unit.first] for unit in view.units])
             found = self.automaton.find(view.sounds, overlapping=True)[:MAX_SIGHTINGS]
             for number, start, end in found:
-                if not is_company(number, shown[start:end]):
-                    continue
-                for form in self.automaton.forms(number):
+                for form in company(number, shown[start:end]) if number < self.automaton.n_forms else ():
                     if not _counts(form, scene, now):
                         continue
                     judged = judge(Sighting(form, start, end), view, line)

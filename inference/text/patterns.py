@@ -23,7 +23,7 @@ MAX_READINGS = 8
 N_FORMS = 80_000
 """Forms that all lists together may have: with more of two sounds each, every text holds one, and each is looked into."""
 
-FORMS_PER_TERM = range(4, 601)
+FORMS_PER_TERM = range(4, 1201)
 """At least so many forms a term has however large the lists, and at most so many however small."""
 
 MIN_REVERSED = 2

@@ -116,7 +116,7 @@ class Tables:
         table.update(simple)
         for block in _FOLDED:
             for code in block:
-                folded = fold_character(chr(code))
+                folded = looks.get(code, "") or fold_character(chr(code))
                 if folded is not None:
                     folded = folded.translate(simple).translate(looks)
                 if folded != chr(code):

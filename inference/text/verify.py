@@ -33,6 +33,9 @@ MAX_INSERTED = 2
 MEANT = 0.5
 """Probability from which a form is meant."""
 
+MEANT_BY_KIND = {Kind.SOUND: 0.44, Kind.LATIN: 0.44}
+"""The same where people disguise most: what is uncertain there goes to a person by its score."""
+
 LEFT = (0.82, 1.0)
 """What is left of a disguise's score where it is only just meant, and where it surely is."""
 
@@ -80,11 +83,12 @@ class Verifier:
         if form.term.mode is Mode.COMBINATION:  # its other parts are the evidence
             return Meant(form, written.first, written.last, form.weight, _seen_through(case)) if written.is_literal else None
         likely = self.evidence.probability(case)
-        if likely < MEANT:
+        least = MEANT_BY_KIND.get(case.kind, MEANT)
+        if likely < least:
             return None
         weight = form.weight
         if not written.is_plain or form.technique is not Technique.WRITTEN:
-            weight *= LEFT[0] + (LEFT[1] - LEFT[0]) * (likely - MEANT) / (1.0 - MEANT)
+            weight *= LEFT[0] + (LEFT[1] - LEFT[0]) * (likely - least) / (1.0 - least)
         return Meant(form, written.first, written.last, weight, _seen_through(case))
 
     def case(self, sighting: Sighting, view: View, line: Line) -> Case | None:
@@ -101,9 +105,11 @@ class Verifier:
         written, form = case.written, case.form
         if term.mode is Mode.EXACT and not (written.is_plain and not written.gaps and case.view.kind is ViewKind.PLAIN):
             return False
-        heard = written.count(Way.SPELT, Way.SPELT_ALIKE, Way.HOMOPHONE, Way.ALIKE)
-        if heard and (term.mode is not Mode.PINYIN or form.technique in (Technique.SHAPE, Technique.REVERSED)):
+        by_other = written.count(Way.HOMOPHONE, Way.ALIKE)
+        if (by_other or written.count(Way.SPELT, Way.SPELT_ALIKE)) and term.mode is not Mode.PINYIN:
             return False
+        if by_other and form.technique in (Technique.SHAPE, Technique.REVERSED):
+            return False  # what sounds like a look-alike is neither
         if form.needs_cue and not self.evidence.has_cue(case):
             return False
         if form.technique is Technique.PINYIN:

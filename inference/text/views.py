@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from inference.text.normalise import DIGIT_BASE, Normaliser
 from inference.text.shapes import MAX_PARTS
@@ -67,9 +69,8 @@ class ViewKind(StrEnum):
     """Runs of one sound, and of one pair of sounds, made one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One sound and where it stands in the canonical text."""
+class Unit(msgspec.Struct, frozen=True, gc=False):
+    """One sound and where it stands in the canonical text; a struct, because a reading makes one a character."""
 
     sound: str
     first: int
@@ -268,7 +269,7 @@ def _collapsed(canon: str, units: list[Unit]) -> Iterator[View]:
     single: list[Unit] = []
     for unit in units:
         if single and _says_again(canon, unit, single[-1]):
-            single[-1] = replace(single[-1], last=unit.last)
+            single[-1] = Unit(single[-1].sound, single[-1].first, unit.last, single[-1].read)
         else:
             single.append(unit)
     if len(single) < len(units):
@@ -279,6 +280,9 @@ def _collapsed(canon: str, units: list[Unit]) -> Iterator[View]:
         while len(paired) >= 4 and _says_again(canon, paired[-1], paired[-3]) and _says_again(canon, paired[-2], paired[-4]):
             one, other = paired[-2], paired[-1]
             del paired[-2:]
-            paired[-2:] = [replace(paired[-2], last=one.last), replace(paired[-1], last=other.last)]
+            paired[-2:] = [
+                Unit(paired[-2].sound, paired[-2].first, one.last, paired[-2].read),
+                Unit(paired[-1].sound, paired[-1].first, other.last, paired[-1].read),
+            ]
     if len(paired) < len(units):
         yield View.of(ViewKind.COLLAPSED, paired)
