@@ -196,7 +196,7 @@ class Glance:
     def _repeats(self, text: str) -> bool:
         """Tell whether something may hide behind characters, or pairs of them, said more than once."""
         single = _RUN.sub(r"\1", text)
-        if len(single) < len(text) and self._meets(single):
+        if 1 < len(single) < len(text) and self._meets(single):
             return True
         paired = _PAIRS.sub(r"\1", text)
         return len(paired) < len(text) and self._meets(paired)
@@ -221,13 +221,20 @@ class Glance:
 
     def _readings(self, canon: str) -> Iterable[str]:
         """Yield the sounds of a canonical text with pinyin spelt, and with digits as letters."""
-        if _TOKEN.search(canon):
-            for read in dict.fromkeys((canon, _TONE.sub("", canon), *self._leet(canon))):
-                spelt = _TOKEN.sub(self._spelt, read)
-                if spelt != canon:
-                    yield spelt.translate(self._kept)
-                if read != canon:
-                    yield read.translate(self._sounds)
+        tokens = _TOKEN.findall(canon)
+        if not tokens:
+            return
+        split = self._normaliser.syllables.split
+        reads = [canon] if any(split(token) for token in tokens) else []
+        if _TONE.search(canon):
+            reads.append(_TONE.sub("", canon))
+        reads += self._leet(canon)
+        for read in reads:
+            spelt = _TOKEN.sub(self._spelt, read)
+            if spelt != canon:
+                yield spelt.translate(self._kept)
+            if read != canon:
+                yield read.translate(self._sounds)
 
     def _is_called(self, canon: str, sounds: str) -> bool:
         """Tell whether digits or letters, called by name, make a form with its own characters around them."""

@@ -41,8 +41,10 @@ class _Sounds(dict[int, str | None]):
         folded = self._fold.get(code, chr(code))
         if folded is None:
             return None
-        if code in self._words or len(folded) > 1:
+        if code in self._words:
             return MARK
+        if len(folded) > 1:
+            return MARK if any(map(str.isalnum, folded)) else None
         return self.of(folded)
 
     def of(self, char: str) -> str | None:

@@ -210,7 +210,7 @@ class Forms:
             for char in others:
                 pieces = (*own[:index], char, *own[index + 1 :])
                 yield from self._main(Form(term, ref, pieces, Technique.SHAPE, "shape", 0.92))
-        if len(own) <= MAX_MIXED:
+        if 2 < len(own) <= MAX_MIXED:  # of two characters one is left as it is, or nobody reads it
             for one, other in itertools.combinations(range(len(own)), 2):
                 for first, second in itertools.product(alike[one][:12], alike[other][:12]):
                     pieces = (*own[:one], first, *own[one + 1 : other], second, *own[other + 1 :])
