@@ -30,7 +30,7 @@ DANMAKU_REVIEW, DANMAKU_BLOCK = 0.004, 0.0003
 """Shares of the validation danmaku's lines that may reach each threshold of each answer: a third of the 1 % and 0.1 % that are
 promised, because two answers add up and other rooms talk otherwise."""
 
-REVIEW_PRECISION, BLOCK_PRECISION = 0.5, 0.9
+REVIEW_PRECISION, BLOCK_PRECISION = 0.5, 0.95
 """Precision on the labelled validation rows that each threshold must have as well."""
 
 Scorer = Callable[[Sequence[Row]], Floats]
