@@ -23,9 +23,9 @@ import ahocorasick
 from ahocorasick_rs import AhoCorasick
 
 from inference.samples import Scene
-from inference.text.local_conversation import LocalConversation
 from inference.text.check import TextChecker
 from inference.text.lexicon import BASE_LIST, Mode, Term, WordList
+from inference.text.local_conversation import LocalConversation
 from inference.text.matcher import Language
 from models.taxonomy import Taxonomy
 

@@ -139,7 +139,7 @@ class Glance:
                 doubled = True
             elif number >= automaton.n_numerals or find_contacts(self._normaliser.canonical(text)):
                 return True
-        if doubled and self._repeats(text):
+        if doubled and self._repeats(chars or self._letters(text)):
             return True
         return sounds.islower() and self._hides(text, sounds)
 
@@ -193,13 +193,13 @@ class Glance:
         aligned = len(sounds) == len(text)
         return any(number < n_forms and (not aligned or self.company(number, text[start:end])) for number, start, end in found)
 
-    def _repeats(self, text: str) -> bool:
-        """Tell whether something may hide behind characters, or pairs of them, said more than once."""
-        single = _RUN.sub(r"\1", text)
-        if 1 < len(single) < len(text) and self._meets(single):
+    def _repeats(self, letters: str) -> bool:
+        """Tell whether something may hide behind letters, or pairs of them, said more than once."""
+        single = _RUN.sub(r"\1", letters)
+        if 1 < len(single) < len(letters) and self._meets(single):
             return True
-        paired = _PAIRS.sub(r"\1", text)
-        return len(paired) < len(text) and self._meets(paired)
+        paired = _PAIRS.sub(r"\1", letters)
+        return len(paired) < len(letters) and self._meets(paired)
 
     def _hides(self, text: str, sounds: str) -> bool:
         """Tell whether something may hide behind letters, digits and signs."""

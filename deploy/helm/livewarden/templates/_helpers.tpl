@@ -32,7 +32,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
 {{- define "livewarden.secretEnv" -}}
-{{- $names := dict "apiKeys" "LIVEWARDEN_API__KEYS" "streamHosts" "LIVEWARDEN_ROOMS__ALLOWED_HOSTS" "kafkaPassword" "LIVEWARDEN_KAFKA__SASL_PASSWORD" "indexUrl" "LIVEWARDEN_INDEX_URL" -}}
+{{- $names := dict "apiKeys" "LIVEWARDEN_API__KEYS" "streamHosts" "LIVEWARDEN_ROOMS__ALLOWED_HOSTS" "kafkaPassword" "LIVEWARDEN_KAFKA__SASL_PASSWORD" "indexUrl" "LIVEWARDEN_INDEX_URL" "redisUrl" "LIVEWARDEN_TEXT__CONVERSATION__REDIS_URL" -}}
 {{- range $value, $variable := $names }}
 {{- $ref := index $.Values.secrets $value }}
 {{- if $ref.name }}
