@@ -35,8 +35,8 @@ _NOTICE = (
 _NOTES = (
     "Calibration: the raw score is the network's probability after temperature; 0.5 lies where at most 0.4 % of the lines of "
     "held-out ordinary danmaku reach it and labelled texts reach it with precision 0.5 or more, 0.85 where 0.03 % do and with "
-    "precision 0.95 or more. Metrics are of the test side of the split named in the code. Weak on irony and on anything but insults "
-    "and group attacks; see README.md beside this file."
+    "precision 0.95 or more. Metrics are of the test side of the split named in the code. Weak on short curses, on irony and on "
+    "anything but insults and group attacks; see README.md beside this file."
 )
 
 

@@ -15,9 +15,12 @@ import pytest
 from models.calibration import Calibration
 from models.download import Downloader, Pin
 from models.manifest import ClassSpec, Licence, Manifest, Preprocess, Provenance, TensorSpec
+from models.shipped import Shipped
 from models.store import ModelStore
 from models.zoo import Artifact, Zoo, ZooEntry
 
+NOTHING_SHIPPED = Shipped(Path("nowhere"))
+"""A product without models of its own."""
 GRAPH = bytes(range(256)) * 400
 LICENCE_TEXT = b"do as you like, but say who made it\n"
 WHEEL_FILE = "livewarden_tiny-1.0-py3-none-any.whl"
@@ -95,7 +98,7 @@ def other_artifact(zoo: Zoo, **changes: object) -> Zoo:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "store")
+    return ModelStore(tmp_path / "store", shipped=NOTHING_SHIPPED)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from models.errors import ChecksumMismatch, ManifestError, ModelNotFound, StoreError, UnknownLabel, WrongState
 from models.ledger import State
 from models.store import ModelStore, default_root
-from tests.models.conftest import GRAPH, LICENCE_TEXT, tiny_manifest, write_model
+from tests.models.conftest import GRAPH, LICENCE_TEXT, NOTHING_SHIPPED, tiny_manifest, write_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -178,7 +178,7 @@ def test_what_is_not_there_is_named_with_what_is(store, tmp_path, ref, message):
 
 
 def test_an_empty_store_lists_nothing_and_creates_nothing(tmp_path):
-    store = ModelStore(tmp_path / "nowhere")
+    store = ModelStore(tmp_path / "nowhere", shipped=NOTHING_SHIPPED)
 
     assert store.list() == ()
     with pytest.raises(ModelNotFound, match="the store is empty"):
