@@ -6,7 +6,7 @@ A typer command without an app of its own; `streams/cli.py` mounts it. Exit code
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ import typer
 from inference.clock import SystemClock
 from inference.errors import LivewardenError
 from inference.policy_book import PolicyBook
+from inference.registry import direct_classifier
 from inference.samples import Scene
 from inference.schemas import Problem, TextAnswer, TextRequest
 from inference.settings import InferenceSettings
@@ -25,6 +26,8 @@ from inference.text.check import TextChecker
 from inference.text_answers import TextAnswers
 from inference.text_lists import TextLists
 from inference.verdicts import Decision, Finding, Verdict
+from models.errors import ModelsError
+from models.store import ModelStore
 from models.taxonomy import Taxonomy
 
 
@@ -73,7 +76,9 @@ def check(
     """Check texts. Exits 0 when all pass, 1 when one does not, 2 when one cannot be read."""
     try:
         # settings of the streams floor may stand in the same file; only the shared sections are read here
-        answers = TextAnswers(TextOnly.load(InferenceSettings.load(config)), SystemClock(), taxonomy=Taxonomy.load())
+        settings = InferenceSettings.load(config)
+        checks = TextOnly.load(settings)
+        answers = TextAnswers(checks, SystemClock(), taxonomy=Taxonomy.load(), opinion=_opinion(settings))
     except LivewardenError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(Exit.UNREADABLE) from None
@@ -81,6 +86,17 @@ def check(
     for text in texts or _lines():
         worst = max(worst, _check_one(answers, TextRequest(text, scene, policy=policy), as_json=as_json))
     raise typer.Exit(worst)
+
+
+def _opinion(settings: InferenceSettings) -> Callable[[Sequence[str]], Sequence[Sequence[Finding]]] | None:
+    """Load the text network where it is wanted; without it the lists speak alone, and that is said."""
+    if not settings.text.classifier:
+        return None
+    try:
+        return direct_classifier(ModelStore(settings.models.dir)).score
+    except (LivewardenError, ModelsError) as error:
+        typer.echo(f"without the text network: {error}", err=True)
+        return None
 
 
 def _lines() -> Iterator[str]:

@@ -91,6 +91,7 @@ class TextAnswers:
         windows: Windows | None = None,
         thresholds: SpamThresholds | None = None,
         heard: Callable[[TextRequest], None] | None = None,
+        opinion: Callable[[Sequence[str]], Sequence[Sequence[Finding]]] | None = None,
     ) -> None:
         """Take what answers are made of.
 
@@ -100,6 +101,7 @@ class TextAnswers:
             taxonomy: labels that a request may ask for.
             windows: how far back is looked.
             thresholds: from how many messages on it is flooding.
+            opinion: the network for `answer`: canonical texts in, findings out, on the calling thread.
             heard: told of every text of a known sender that passed whole; must be quick.
         """
         self._checks = checks
@@ -109,12 +111,13 @@ class TextAnswers:
         self._thresholds = thresholds or SpamThresholds()
         self._conversation = LocalConversation(self._windows)
         self._heard = heard
+        self._opinion = opinion
         self._lock = threading.Lock()
         self._ids = Ids()
         self._passes: dict[Scene, tuple[Hashable, _Pass]] = {}
 
     def answer(self, request: TextRequest, arrived_s: float) -> TextAnswer:
-        """Check one text with the counters of this process and without the network.
+        """Check one text with the counters of this process, and the network it was given for this.
 
         Args:
             request: as it came.
@@ -130,6 +133,9 @@ class TextAnswers:
             if checking.has_sender:
                 with self._lock:
                     self.hear(checking)
+            if self._opinion is not None and self.wants_opinion(checking):
+                canonical = self._checks.text.normaliser.canonical(request.text)
+                self.add_opinion(checking, self._opinion([canonical])[0])
             return self.finish(checking)
         except Exception as error:  # noqa: BLE001  the caller may have asked for an answer whatever happens
             return self.failed(request, arrived_s, error)

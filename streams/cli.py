@@ -19,6 +19,7 @@ from inference.lexicon_cli import lexicon_app
 from inference.policy_cli import policy_app
 from models.cli import models_app
 from models.errors import ModelsError
+from models.seam import TextServing
 from streams.rooms_cli import rooms_app
 from streams.settings import Settings
 
@@ -29,7 +30,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(models_app, name="models")
+
+
+def _serving() -> TextServing:
+    """Lend the models floor what training asks of serving; imported only then, for it loads the text engine."""
+    from inference.text.served import ServedText
+
+    return ServedText()
+
+
+app.add_typer(models_app, name="models", context_settings={"obj": _serving})
 app.add_typer(rooms_app, name="rooms")
 app.add_typer(policy_app, name="policy")
 app.add_typer(lexicon_app, name="lexicon")

@@ -26,8 +26,24 @@ from models.taxonomy import Taxonomy
 
 RIDGE = 1.0
 N_STEPS = 40
-WEIGHTS = {"positive": 1.0, "negative": 5.0, "ordinary": 0.5}
+WEIGHTS = {"positive": 1.0, "negative": 6.0, "ordinary": 0.5}
 """What one case counts: a hard negative more than a positive, an ordinary line less."""
+
+NEUTRAL = (
+    "这个{}啊",
+    "{}是什么",
+    "我觉得{}不好",
+    "又是{}",
+    "他说{}的事",
+    "{}",
+    "，{}！",
+    "今天的{}",
+    "不要{}",
+    "什么{}",
+    "都在{}",
+    "看到{}了",
+)
+"""Sentences that say nothing for or against a term: by its own characters it is meant in each."""
 
 Rows = dict[Kind, list[tuple[list[float], float, float]]]
 
@@ -41,7 +57,12 @@ class Teacher:
         self._language, self._matcher = language, Matcher(language, lists, [])
         self.rows: Rows = defaultdict(list)
 
-    def add(self, text: str, term: str | None, *, source: str) -> None:
+    @property
+    def terms(self) -> list[str]:
+        """The terms of the list."""
+        return [term.text for term in self._matcher.terms]
+
+    def add(self, text: str, term: str | None, *, source: str, only: Kind | None = None) -> None:
         """Add the cases of a text: for `term` they are meant, or none is where it is None."""
         canon = self._language.normaliser.canonical(text)
         line = Line.of(canon, text, self._language.normaliser.fold)
@@ -52,7 +73,11 @@ class Teacher:
                 if case is None or case.form.term is None or (term is not None and case.form.term.text != term):
                     continue
                 key = (case.form.term.text, case.written.first, case.written.last, case.kind)
-                if key in seen or (source == "ordinary" and case.kind in (Kind.LITERAL, Kind.LATIN)):
+                if (
+                    key in seen
+                    or (only is not None and case.kind is not only)
+                    or (source == "ordinary" and case.kind in (Kind.LITERAL, Kind.LATIN))
+                ):
                     continue
                 seen.add(key)
                 features = self._language.verifier.evidence.features(case)
@@ -87,6 +112,9 @@ def main() -> None:
     teacher = Teacher()
     for term, text in texts(Path(sys.argv[1])):
         teacher.add(text, term, source="positive")
+    for term in teacher.terms:
+        for sentence in NEUTRAL:
+            teacher.add(sentence.format(term), term, source="positive", only=Kind.LITERAL)
     for _, text in texts(Path(sys.argv[2])):
         teacher.add(text, None, source="negative")
     for text in dict.fromkeys(Path(sys.argv[3]).read_text("utf-8").splitlines()):

@@ -29,9 +29,6 @@ NEAR = 3.0
 MEASURES = frozenset("个盒只条张把件位名次局点分杯碗瓶份块本页双对群颗棵座间层楼号级星天年月日岁斤克米秒福菜单")
 """Characters that count things behind a numeral."""
 
-CLEAR = 3.0
-"""Difference of logarithms from which a term is clearly likelier than a word across one of its ends."""
-
 LIMIT = 12.0
 """Differences of logarithms count up to so much either way."""
 
@@ -102,6 +99,12 @@ FEATURES = (
 """Names of the numbers, in the order of the weights."""
 
 
+_OF_DISGUISES = frozenset(
+    ("margin", "surprise", "alone", "cue_before", "cue_after", "ordinary", "margin_two", "cue_margin", "surprise_two", "weight")
+)
+"""What speaks for or against a disguise, and nothing of a term's own characters."""
+
+
 class Evidence:
     """Weighs cases; never changes after it is made."""
 
@@ -116,21 +119,11 @@ class Evidence:
     def probability(self, case: Case) -> float:
         """Return how likely the form is meant, 0..1."""
         weights = self._weights.get(case.kind)
-        if weights is None:
-            return 1.0
+        if weights is None or (case.kind is Kind.LATIN and case.written.is_literal and case.form.technique is Technique.WRITTEN):
+            return 1.0  # letters that the list itself has, as a token of their own
         values = self.features(case)
         total = sum(weight * value for weight, value in zip(weights, values, strict=True))
-        if case.kind is Kind.LITERAL and case.written.is_plain and not case.written.gaps:
-            total += self._as_listed(case, values)
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
-
-    def _as_listed(self, case: Case, values: Sequence[float]) -> float:
-        """Return what speaks for a term that stands there as the list writes it: much, where no other word could be cut out."""
-        named = dict(zip(FEATURES, values, strict=True))
-        whole = (
-            min(named["cross_left"], named["cross_right"]) * 4.0 > CLEAR and not named["joined_left"] and not named["joined_right"]
-        )
-        return 2.0 if whole and self._segmenter.is_word(case.form.meant) else 0.8 if whole else 0.0
 
     def has_cue(self, case: Case) -> bool:
         """Tell whether a word stands beside a form that goes with its label."""
@@ -149,6 +142,9 @@ class Evidence:
         next_ = after[0] if after and is_han(after[0]) else EDGE
         bonds = [self._bond(one, other) for one, other in itertools.pairwise(han)]
         compared = self._segmenter.compare(chars, (start, start + len(shown)), form.meant)
+        left = self._pull((before[-2:-1], prev), han[0], ahead=True)
+        right = self._pull((after[1:2], next_), han[-1], ahead=False)
+        joined = max(1.5, min(bonds, default=0.0) + 1.0)
         steps = itertools.pairwise([prev, *han, next_])
         n = len(form.pieces)
         n_other = written.count(Way.HOMOPHONE, Way.ALIKE)
@@ -161,8 +157,8 @@ class Evidence:
             max(-LIMIT, min(LIMIT, compared.left)) / 4.0,
             max(-LIMIT, min(LIMIT, compared.right)) / 4.0,
             -sum(self._pairs.after(one, other) for one, other in steps) / (len(han) + 1) / 4.0,
-            self._bond(prev, han[0]) / 4.0,
-            self._bond(han[-1], next_) / 4.0,
+            left / 4.0,
+            right / 4.0,
             min(bonds, default=0.0) / 4.0,
             float(prev == EDGE),
             float(next_ == EDGE),
@@ -192,11 +188,14 @@ class Evidence:
             float(written.count(Way.REPEATED) > 0),
             float(shown[0] in self._surnames and shown[0] != form.pieces[0] and n <= 3),
             form.weight,
-            float(self._joins(prev, han[0], bonds)),
-            float(self._joins(han[-1], next_, bonds)),
+            float(left > joined),
+            float(right > joined),
             float(case.view.kind is ViewKind.HAN),
         ]
-        return values + self._together(values, compared, gap, (before, shown, after))
+        values += self._together(values, compared, gap, (before, shown, after))
+        if case.kind is Kind.LITERAL:  # who lists a term means it: only the words around its ends can say that it is not there
+            values = [0.0 if name in _OF_DISGUISES else value for name, value in zip(FEATURES, values, strict=True)]
+        return values
 
     def _together(self, values: list[float], compared: Comparison, gap: str, place: tuple[str, str, str]) -> list[float]:
         """Return what only says something in company: thresholds of word boundaries, repetition across an end, products."""
@@ -235,6 +234,13 @@ class Evidence:
             return 0.0
         return max(-LIMIT, min(LIMIT, self._pairs.after(one, other) - self._pairs.alone(other)))
 
-    def _joins(self, one: str, other: str, bonds: Sequence[float]) -> bool:
-        """Tell whether two characters across an end of a form hold together better than the form itself does."""
-        return self._bond(one, other) > max(1.5, min(bonds, default=0.0) + 1.0)
+    def _pull(self, outside: tuple[str, str], inside: str, *, ahead: bool) -> float:
+        """Return how strongly the character at an end of a form holds to its neighbour outside.
+
+        Less than nothing where that one rather belongs to the next further out: in 网赌注册 it is 册 that 注 holds to, not 赌.
+        """
+        further, near = outside
+        further = further if further and is_han(further) else EDGE
+        bond = self._bond(near, inside) if ahead else self._bond(inside, near)
+        other = self._bond(further, near) if ahead else self._bond(near, further)
+        return bond if bond >= other else bond - other

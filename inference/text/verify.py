@@ -87,7 +87,8 @@ class Verifier:
         if likely < least:
             return None
         weight = form.weight
-        if not written.is_plain or form.technique is not Technique.WRITTEN:
+        listed = form.technique in (Technique.WRITTEN, Technique.ALIAS)
+        if not (listed and written.is_literal):
             weight *= LEFT[0] + (LEFT[1] - LEFT[0]) * (likely - least) / (1.0 - least)
         return Meant(form, written.first, written.last, weight, _seen_through(case))
 
