@@ -79,6 +79,16 @@ class Checking:
         return request.policy is None and request.pass_through is None
 
 
+@dataclass(frozen=True, slots=True)
+class ConversationRules:
+    """What is made of a user's and a room's earlier messages."""
+
+    windows: Windows = Windows()
+    """How far back is looked."""
+    thresholds: SpamThresholds = SpamThresholds()
+    """From how many messages on it is flooding."""
+
+
 class TextAnswers:
     """Answers text checks; safe to call from several threads."""
 
@@ -88,8 +98,7 @@ class TextAnswers:
         clock: Clock,
         *,
         taxonomy: Taxonomy,
-        windows: Windows | None = None,
-        thresholds: SpamThresholds | None = None,
+        rules: ConversationRules | None = None,
         heard: Callable[[TextRequest], None] | None = None,
         opinion: Callable[[Sequence[str]], Sequence[Sequence[Finding]]] | None = None,
     ) -> None:
@@ -99,16 +108,15 @@ class TextAnswers:
             checks: the engine's part that judges texts.
             clock: monotonic seconds.
             taxonomy: labels that a request may ask for.
-            windows: how far back is looked.
-            thresholds: from how many messages on it is flooding.
+            rules: how far back is looked, and from when on it is flooding.
             opinion: the network for `answer`: canonical texts in, findings out, on the calling thread.
             heard: told of every text of a known sender that passed whole; must be quick.
         """
         self._checks = checks
         self._clock = clock
         self._taxonomy = taxonomy
-        self._windows = windows or Windows()
-        self._thresholds = thresholds or SpamThresholds()
+        rules = rules or ConversationRules()
+        self._windows, self._thresholds = rules.windows, rules.thresholds
         self._conversation = LocalConversation(self._windows)
         self._heard = heard
         self._opinion = opinion

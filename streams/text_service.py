@@ -17,7 +17,7 @@ from inference.suggest_api import SuggestDesk, Vetting
 from inference.text.redis_address import RedisAddress
 from inference.text.redis_conversation import RedisConversation
 from inference.text.suggest import Suggester
-from inference.text_answers import TextAnswers
+from inference.text_answers import ConversationRules, TextAnswers
 from inference.text_desk import TextParts
 from models.taxonomy import Taxonomy
 from streams.settings import Settings
@@ -42,7 +42,7 @@ def text_service(settings: Settings, engine: Engine) -> TextService:
     vetting = Vetting(engine, lambda: engine.generation)
     suggest = SuggestDesk(Suggester(engine.text.normaliser), vetting, InFlight(settings.api.max_in_flight), clock)
     answers = TextAnswers(
-        engine, clock, taxonomy=Taxonomy.load(), windows=own.windows(), thresholds=own.thresholds(), heard=suggest.heard
+        engine, clock, taxonomy=Taxonomy.load(), rules=ConversationRules(own.windows(), own.thresholds()), heard=suggest.heard
     )
     shared = None
     if own.redis_url is not None:
