@@ -83,9 +83,9 @@ class Checking:
 class ConversationRules:
     """What is made of a user's and a room's earlier messages."""
 
-    windows: Windows = Windows()
+    windows: Windows = field(default_factory=Windows)
     """How far back is looked."""
-    thresholds: SpamThresholds = SpamThresholds()
+    thresholds: SpamThresholds = field(default_factory=SpamThresholds)
     """From how many messages on it is flooding."""
 
 
