@@ -35,6 +35,9 @@ MAX_HINTED = 5_000
 """Terms for which characters written in parts are looked for; each takes a few dozen hints."""
 
 
+MAX_STANDING = 64
+"""Terms that stand in one text after which no more are looked for; a text with more has long been judged."""
+
 MAX_ROWS = 256
 """Ways to choose one hit a part of a combination that are tried."""
 
@@ -128,9 +131,13 @@ class Matcher:
         allowed: list[Meant] = []
         judge, company = self._language.verifier.judge, self.glance.company
         for view in self._language.views.readings(canon, self.parts):
+            if len(standing) >= MAX_STANDING:
+                break
             shown = "".join([unit.read or canon[unit.first] for unit in view.units])
             found = self.automaton.find(view.sounds, overlapping=True)[:MAX_SIGHTINGS]
             for number, start, end in found:
+                if len(standing) >= MAX_STANDING:
+                    break
                 for form in company(number, shown[start:end]) if number < self.automaton.n_forms else ():
                     if not _counts(form, scene, now):
                         continue

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+MAX_TOKEN = 64
+"""Characters on either side that are looked at; a longer run is no word, and looking for its ends again and again would cost."""
+
 MAX_ID = 24
 """Characters of the longest id that is looked for behind a term."""
 
@@ -27,10 +30,10 @@ def alnum_token(canon: str, first: int, last: int) -> tuple[int, int]:
 def _token(canon: str, first: int, last: int, belongs: Callable[[str], bool]) -> tuple[int, int]:
     left, right = first, last + 1
     if belongs(canon[first]):
-        while left and belongs(canon[left - 1]):
+        while left and first - left < MAX_TOKEN and belongs(canon[left - 1]):
             left -= 1
     if belongs(canon[last]):
-        while right < len(canon) and belongs(canon[right]):
+        while right < len(canon) and right - last < MAX_TOKEN and belongs(canon[right]):
             right += 1
     return left, right
 

@@ -220,12 +220,12 @@ def _is_digit(sound: str) -> bool:
 
 
 def _run(canon: str, index: int) -> int:
-    """Return how many digits, or Latin letters, stand in a row around a place."""
+    """Return how many digits, or Latin letters, stand in a row around a place; of many no more than matters."""
     kind = str.isdecimal if canon[index].isdecimal() else _is_latin
     start = end = index
-    while start and kind(canon[start - 1]):
+    while start and index - start <= MAX_SPOKEN_DIGITS and kind(canon[start - 1]):
         start -= 1
-    while end + 1 < len(canon) and kind(canon[end + 1]):
+    while end + 1 < len(canon) and end - index <= MAX_SPOKEN_DIGITS and kind(canon[end + 1]):
         end += 1
     return end - start + 1
 
