@@ -31,6 +31,8 @@ from models.taxonomy import Taxonomy
 
 DANMAKU = Path(__file__).resolve().parents[2] / "shared" / "data" / "text" / "douyu_danmaku" / "data.csv"
 SEED = 20
+BATCH = 64
+LENGTHS = (1_250, 2_500, 5_000, 10_000)
 
 
 def danmaku(n_lines: int) -> tuple[list[str], str]:
@@ -79,13 +81,35 @@ def lines_per_s(run: Callable[[], object], n_lines: int) -> float:
 
 
 def whole_path(checker: TextChecker, lines: Sequence[str]) -> int:
-    """Check every line, counters included."""
+    """Check every line one by one, counters included; what an earlier pass remembered is forgotten first."""
+    forget(checker)
     conversation = LocalConversation()
     n_hit = 0
     for index, line in enumerate(lines):
-        n_hit += bool(checker.findings(line, Scene.DANMAKU))
-        conversation.observe("room", f"uid{index}", checker.fold(line), line, index / 100)
+        n_hit += bool(checker.read(line, Scene.DANMAKU).findings)
+        conversation.observe("room", f"uid{index % 997}", checker.fold(line), line, index / 100)
     return n_hit
+
+
+def in_batches(checker: TextChecker, lines: Sequence[str], size: int) -> int:
+    """Check every line in batches, counters included."""
+    forget(checker)
+    conversation = LocalConversation()
+    n_hit = 0
+    for at in range(0, len(lines), size):
+        batch = lines[at : at + size]
+        n_hit += sum(bool(reading.findings) for reading in checker.read_many(batch, Scene.DANMAKU))
+        uids = [f"uid{(at + index) % 997}" for index in range(len(batch))]
+        conversation.observe_many(["room"] * len(batch), uids, [checker.fold(line) for line in batch], batch, at / 100)
+    return n_hit
+
+
+def forget(checker: TextChecker) -> None:
+    """Empty what the checker remembers of texts, as a pass over new ones would find it."""
+    matcher = checker._matcher
+    matcher.read.clear()
+    matcher.glance._clean.clear()
+    matcher.glance._memo.clear()
 
 
 def compare(word_list: WordList, language: Language, lines: Sequence[str], n_rounds: int) -> None:
@@ -104,7 +128,7 @@ def compare(word_list: WordList, language: Language, lines: Sequence[str], n_rou
     other.make_automaton()
     passes: dict[str, Callable[[], object]] = {
         "ours": lambda: whole_path(checker, lines),
-        "findings": lambda: [checker.findings(line, Scene.DANMAKU) for line in lines],
+        "batch": lambda: in_batches(checker, lines, BATCH),
         "rs": lambda: [plain.find_matches_as_indexes(line, overlapping=True) for line in lines],
         "py": lambda: [list(other.iter(line)) for line in lines],
     }
@@ -115,37 +139,54 @@ def compare(word_list: WordList, language: Language, lines: Sequence[str], n_rou
     mid = {name: statistics.median(values) for name, values in speeds.items()}
     n_hit = whole_path(checker, lines)
     print(
-        f"| {len(texts):>7,} | {checker.n_patterns:>9,} | {mid['ours']:>9,.0f} | {mid['findings']:>9,.0f} "
-        f"| {mid['rs']:>10,.0f} | {mid['ours'] / mid['rs']:>8.3f} | {mid['py']:>9,.0f} | {mid['ours'] / mid['py']:>8.2f} "
-        f"| {build_s:>7.2f} | {grown_mib:>7.0f} | {1000 * n_hit / len(lines):>8.1f} |"
+        f"| {len(texts):,} | {checker.n_patterns:,} | {mid['ours']:,.0f} | {mid['batch']:,.0f} | {mid['rs']:,.0f} "
+        f"| {mid['ours'] / mid['rs']:.3f} | {mid['batch'] / mid['rs']:.3f} | {mid['py']:,.0f} | {mid['ours'] / mid['py']:.2f} "
+        f"| {build_s:.2f} | {grown_mib:.0f} | {1000 * n_hit / len(lines):.1f} |",
+        flush=True,
     )
+
+
+def curve(checker: TextChecker) -> None:
+    """Print what long and hostile texts cost: twice the length, twice the time."""
+    made: dict[str, Callable[[int], str]] = {
+        "ordinary talk": lambda n: "主播今天这把打得真不错啊，" * (n // 13),
+        "one term again and again": lambda n: "赌博" * (n // 2),
+        "half a term again and again": lambda n: "加微" * (n // 2),
+        "one character": lambda n: "加" * n,
+        "combining marks": lambda n: "a\u0301" * (n // 2),
+        "pinyin without an end": lambda n: "dubo" * (n // 4),
+        "leet": lambda n: "5@oma" * (n // 5),
+        "emoji as words": lambda n: "赌🐴" * (n // 2),
+        "inserted letters": lambda n: "赌x博" * (n // 3),
+        "wide gaps": lambda n: ("赌" + " " * 15 + "博") * (n // 17),
+    }
+    print(f"\n| text | {' | '.join(f'{n:,} characters, ms' for n in LENGTHS)} |\n|---|---|---|---|---|")
+    for name, make in made.items():
+        took_ms = []
+        for n in LENGTHS:
+            started_s = time.perf_counter()
+            checker.read(make(n), Scene.DANMAKU)
+            took_ms.append((time.perf_counter() - started_s) * 1000)
+        print(f"| {name} | {' | '.join(f'{ms:.1f}' for ms in took_ms)} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--terms", type=int, nargs="+", default=[0, 10_000, 100_000])
     options = parser.parse_args()
 
     lines, source = danmaku(options.lines)
     language = Language.load()
     print(f"{len(lines):,} lines of {source}, median of {options.rounds} rounds, one thread, Python {platform.python_version()}")
-    heads = (
-        "terms",
-        "patterns",
-        "ours line/s",
-        "no count",
-        "ahocorasick_rs",
-        "ours/rs",
-        "pyahoco.",
-        "ours/py",
-        "build s",
-        "MiB more",
+    print(
+        f"| terms | patterns | ours, line/s | batches of {BATCH} | ahocorasick_rs | ours by it | batches by it | pyahocorasick "
+        "| ours by it | build s | MiB more | hit/1000 |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
-    print("|", " | ".join((*heads, "hit/1000")), "|")
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for n_terms in (0, 10_000, 100_000):
+    for n_terms in options.terms:
         compare(lexicon(n_terms, language), language, lines, options.rounds)
+    curve(TextChecker.load())
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ MAX_INSERTED = 2
 MEANT = 0.5
 """Probability from which a form is meant."""
 
-MEANT_BY_KIND = {Kind.SOUND: 0.44, Kind.LATIN: 0.44}
+MEANT_BY_KIND = {Kind.SOUND: 0.4, Kind.LATIN: 0.42, Kind.REVERSED: 0.45}
 """The same where people disguise most: what is uncertain there goes to a person by its score."""
 
 LEFT = (0.82, 1.0)
