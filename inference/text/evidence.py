@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +32,9 @@ MEASURES = frozenset("个盒只条张把件位名次局点分杯碗瓶份块本�
 
 LIMIT = 12.0
 """Differences of logarithms count up to so much either way."""
+
+
+_TOKEN = re.compile("[a-z]+")
 
 
 class Kind(StrEnum):
@@ -94,7 +98,7 @@ FEATURES = (
     "symbol_gap", "space_gap", "clause_gap", "inserted", "word", "cue_before", "cue_after", "ordinary", "hidden",
     "styled", "alias", "initials", "repeated", "surname", "weight", "joined_left", "joined_right", "cue_word",
     "crossed_left", "crossed_right", "near_left", "near_right", "space_crossed", "gap_crossed", "next_same",
-    "prev_same", "counted", "margin_two", "cue_margin", "surprise_two",
+    "prev_same", "counted", "margin_two", "cue_margin", "surprise_two", "latin_company",
 )  # fmt: skip
 """Names of the numbers, in the order of the weights."""
 
@@ -113,6 +117,7 @@ class Evidence:
         self._pairs: PairModel = tables.pairs
         self._surnames = tables.surnames
         self._shapes = tables.shapes
+        self._split = tables.syllables.split
         self._cues: Cues = tables.cues
         self._weights: Mapping[str, Sequence[float]] = tables.evidence
 
@@ -216,7 +221,12 @@ class Evidence:
             margin * two,
             cue * margin,
             surprise * two,
+            float(self._writes_pinyin(before) or self._writes_pinyin(after)),
         ]
+
+    def _writes_pinyin(self, text: str) -> bool:
+        """Tell whether a text beside a form is pinyin too: who writes all in Latin letters disguises nothing by it."""
+        return any(self._split(token) is not None for token in _TOKEN.findall(text) if len(token) > 1)
 
     def _looks_alike(self, case: Case) -> int:
         """Count the pieces in whose place a character stands that looks alike as well."""
