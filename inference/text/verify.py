@@ -111,6 +111,8 @@ class Verifier:
             return False
         if by_other and form.technique in (Technique.SHAPE, Technique.REVERSED):
             return False  # what sounds like a look-alike is neither
+        if form.technique is Technique.SHAPE and not _looks(case):
+            return False
         if form.needs_cue and not self.evidence.has_cue(case):
             return False
         if form.technique is Technique.PINYIN:
@@ -178,6 +180,12 @@ class Verifier:
             return False
         label = case.form.term.label if case.form.term else ""
         return not (label == "ads.contact" and looks_like_id(canon[last + 1 : id_end(canon, last + 1)]))
+
+
+def _looks(case: Case) -> bool:
+    """Tell whether every look-alike of a form is there itself; spelt in letters it looks like nothing."""
+    pieces = zip(case.written.ways, case.form.pieces, case.form.meant, strict=False)
+    return all(way in (Way.SAME, Way.REPEATED) for way, piece, own in pieces if piece != own)
 
 
 def _is_called(case: Case) -> bool:
