@@ -29,6 +29,9 @@ N_STEPS = 40
 WEIGHTS = {"positive": 1.0, "negative": 6.0, "ordinary": 0.5}
 """What one case counts: a hard negative more than a positive, an ordinary line less."""
 
+LITERAL_NEGATIVE = 2.0
+"""What a hard negative counts where the term's own characters stand: a listed word that is missed is worse than one too many."""
+
 NEUTRAL = (
     "这个{}啊",
     "{}是什么",
@@ -81,7 +84,8 @@ class Teacher:
                     continue
                 seen.add(key)
                 features = self._language.verifier.evidence.features(case)
-                self.rows[case.kind].append((features, float(term is not None), WEIGHTS[source]))
+                weight = LITERAL_NEGATIVE if source == "negative" and case.kind is Kind.LITERAL else WEIGHTS[source]
+                self.rows[case.kind].append((features, float(term is not None), weight))
 
 
 def fit(rows: list[tuple[list[float], float, float]]) -> NDArray[np.float64]:

@@ -32,8 +32,8 @@ MAX_MEMO = 131_072
 MAX_WEIGHED = 2
 """Characters of a form that is weighed without what stands around it; longer ones are rare."""
 
-LEAST_BY_SOUND = -2.2
-LEAST_BY_SHAPE = 0.0
+LEAST_BY_SOUND = -1.0
+LEAST_BY_SHAPE = 1.0
 """Difference of logarithms below which hardly a disguise is meant, by sound and by shape or backwards (`build_evidence.py`)."""
 
 _DIGITS = f"{chr(DIGIT_BASE)}-{chr(DIGIT_BASE + 9)}"
