@@ -37,7 +37,7 @@ DISGUISED = [
     ("赌🔥博", "赌博", ("separator",)),
     ("加，微，信", "加微信", ("separator",)),
     ("傻傻逼逼逼", "傻逼", ("repeat",)),
-    ("加🐧", "加QQ", ("emoji",)),
+    ("加🐧", "加QQ", ("alias", "emoji")),
     ("➕v", "加微信", ("homophone", "emoji", "leet")),
     ("加vx", "加微信", ("alias",)),
     ("jia vx", "加微信", ("alias", "pinyin", "separator")),
