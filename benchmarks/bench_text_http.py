@@ -33,12 +33,14 @@ N_CONNECTIONS = 64
 N_BATCH = 50
 DANMAKU = Path(__file__).resolve().parents[2] / "shared" / "data" / "text" / "douyu_danmaku" / "data.csv"
 N_TEXTS = 2000
+N_ANSWER = 470
+"""Bytes of an answer that passes a short text."""
 ROUND = "r0000000"
 """Room of all texts; every round through them is another room, for no room hears the same 2,000 lines again and again."""
 CLEAN = ["主播加油", "666666", "这波可以啊", "哈哈哈哈哈", "什么操作？？", "大哥带带我", "上单 nb", "来了来了"]
 TEXTS = [*CLEAN, *CLEAN, "加薇❤❤abc123", *CLEAN, *CLEAN, "jia vx lao_wang88", *CLEAN, *CLEAN]
 """Sent where no real danmaku are at hand; one in 25 is disguised: more than three times the share of hits in those."""
-SERVERS = {"echo": "raw ASGI echo", "fastapi": "FastAPI + pydantic", "ours": "text check", "batch": f"batch of {N_BATCH}"}
+SERVERS = {"echo": "raw ASGI echo", "sized": "raw ASGI, an answer of our size", "fastapi": "FastAPI + pydantic", "ours": "text check", "batch": f"batch of {N_BATCH}"}
 
 
 def echo_app():
@@ -55,6 +57,19 @@ def echo_app():
         head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def sized_app():
+    """Make the ceiling of our contract: read the body, answer with as many bytes as the shortest of our answers has."""
+    answer = b"{" + b" " * (N_ANSWER - 2) + b"}"
+    head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http" and not (await receive())["more_body"]:
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            await send({"type": "http.response.body", "body": answer})
 
     return app
 
@@ -86,11 +101,13 @@ def our_app():
 
     from inference.api import CheckDesk, TextFront, install_checks
     from inference.cli import TextOnly
+    from inference.collector import settle
     from inference.settings import InferenceSettings
 
     app = FastAPI()
     desk = CheckDesk.over(TextOnly.load(InferenceSettings.load()))  # no pictures are sent here
     install_checks(app, desk)
+    settle()
     return TextFront(app, desk)
 
 
@@ -109,7 +126,7 @@ def serving(name: str, core: int) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    factory = {"echo": "echo_app", "fastapi": "fastapi_app"}.get(name, "our_app")
+    factory = {"echo": "echo_app", "sized": "sized_app", "fastapi": "fastapi_app"}.get(name, "our_app")
     command = [
         sys.executable,
         "-m",

@@ -29,6 +29,7 @@ from types import FrameType
 import uvicorn
 
 from inference.clock import SystemClock
+from inference.collector import settle
 from inference.engine import Engine
 from inference.errors import ConfigError, LivewardenError
 from inference.text_answers import TextAnswers
@@ -170,6 +171,7 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
             serving_texts(service),
             _answering(settings, behind, service, listener) as url,
         ):
+            settle()
             yield Running(url, behind)
     finally:
         await asyncio.to_thread(stores.close)

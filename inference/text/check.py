@@ -26,6 +26,12 @@ from models.taxonomy import Taxonomy
 MAX_TEXT = 10_000
 """Code points of the longest text that is looked at."""
 
+MAX_FOLDED = 32_768
+"""Texts whose fold is remembered; all are forgotten when there are more."""
+
+MAX_FOLDED_LENGTH = 32
+"""Code points of the longest of them."""
+
 LEVEL_SCORES = {1: 0.70, 2: 0.86, 3: 0.97}
 """Score of a term found as written, by level: worth a look, unwelcome, never. What was seen through takes its share off it."""
 
@@ -103,6 +109,7 @@ class TextChecker:
         self._labels = labels
         self._matcher = Matcher(language, lists, allow)
         self._fold = language.normaliser.fold
+        self._folded: dict[str, str] = {}
         self.generation = 0
         """Times the lists were swapped."""
 
@@ -150,8 +157,16 @@ class TextChecker:
 
     def fold(self, text: str) -> str:
         """Return the text without disguise, letters and digits only: what makes two texts the same."""
+        known = self._folded.get(text)
+        if known is not None:
+            return known
         canon = text.translate(self._fold)
-        return canon if canon.isalnum() else "".join(filter(str.isalnum, canon)) or canon
+        folded = canon if canon.isalnum() else "".join(filter(str.isalnum, canon)) or canon
+        if len(text) <= MAX_FOLDED_LENGTH:
+            if len(self._folded) >= MAX_FOLDED:
+                self._folded.clear()
+            self._folded[text] = folded
+        return folded
 
     def findings(self, text: str, scene: Scene) -> tuple[Finding, ...]:
         """Find what the lists and the contact shapes find in a text, in its order; () for nearly all texts."""
