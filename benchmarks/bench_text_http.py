@@ -40,7 +40,13 @@ ROUND = "r0000000"
 CLEAN = ["主播加油", "666666", "这波可以啊", "哈哈哈哈哈", "什么操作？？", "大哥带带我", "上单 nb", "来了来了"]
 TEXTS = [*CLEAN, *CLEAN, "加薇❤❤abc123", *CLEAN, *CLEAN, "jia vx lao_wang88", *CLEAN, *CLEAN]
 """Sent where no real danmaku are at hand; one in 25 is disguised: more than three times the share of hits in those."""
-SERVERS = {"echo": "raw ASGI echo", "sized": "raw ASGI, an answer of our size", "fastapi": "FastAPI + pydantic", "ours": "text check", "batch": f"batch of {N_BATCH}"}
+SERVERS = {
+    "echo": "raw ASGI echo",
+    "sized": "raw ASGI, an answer of our size",
+    "fastapi": "FastAPI + pydantic",
+    "ours": "text check",
+    "batch": f"batch of {N_BATCH}",
+}
 
 
 def echo_app():

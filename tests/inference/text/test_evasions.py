@@ -15,8 +15,8 @@ from tests.inference.text.evasions import by_kind, negatives, positives
 
 RECALL_OF_EACH = 0.85
 REACHED = {"homophone_all": 0.75, "initials": 0.80, "initials_two": 0.75, "digit_for_han": 0.70}
-"""What is seen through less often, and how often at least: every character by another common one (带达 for 代打) is ordinary language
-nearly as often as a disguise, and so are bare initials; a hundred for 百 is not looked for."""
+"""What is seen through less often, and how often at least: every character by another common one (带达 for 代打) is ordinary
+language nearly as often as a disguise, and so are bare initials; a hundred for 百 is not looked for."""
 
 RECALL_OVERALL = 0.945
 FALSE_HITS = 0.04
