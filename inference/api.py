@@ -157,14 +157,14 @@ class MediaQuery:
         return CheckOrder(names, self.policy, self.biz, deadline_s)
 
 
-def media_query(
+async def media_query(
     detectors: Annotated[str | None, Query(description="names, separated by commas; all by default", max_length=256)] = None,
     policy: Annotated[str | None, Query(description="id of the policy", max_length=256)] = None,
     biz: Annotated[str, Query(description="the business it belongs to", max_length=256)] = "",
     deadline_ms: Annotated[float | None, Query(gt=0, description="from the arrival of the request")] = None,
     request_id: Annotated[str | None, Query(max_length=256)] = None,
 ) -> MediaQuery:
-    """Collect the query of a picture or sound check."""
+    """Collect the query of a picture or sound check; a coroutine, because FastAPI sends plain functions to a thread."""
     return MediaQuery(detectors, policy, biz, deadline_ms, request_id)
 
 
