@@ -135,6 +135,7 @@ def serve_ours(port: int) -> None:
     """Serve the application as `livewarden api` does; with the fixed-cost model in place of the porn detector's, if asked for."""
     import uvicorn
 
+    from inference.collector import settle
     from inference.engine import Engine
     from streams.api import Behind, create_app
     from streams.serve import SWITCH_S
@@ -150,6 +151,7 @@ def serve_ours(port: int) -> None:
         stores = Stores.open(settings, clock=engine.clock, metrics=engine.metrics)
         worker = Worker(engine, stores, settings, clock=engine.clock)
         app = create_app(settings, Behind(engine, worker, stores.index, stores.evidence), text_service(settings, engine))
+        settle()
         uvicorn.run(app, host=HOST, port=port, log_level="warning", access_log=False, lifespan="off")
 
 

@@ -105,7 +105,7 @@ def our_app():
     """Make ours, as served: base list, shipped policies, counters, problem handling, documented routes behind it."""
     from fastapi import FastAPI
 
-    from inference.api import CheckDesk, TextFront, install_checks
+    from inference.api import CheckDesk, CheckFront, install_checks
     from inference.cli import TextOnly
     from inference.collector import settle
     from inference.settings import InferenceSettings
@@ -114,7 +114,7 @@ def our_app():
     desk = CheckDesk.over(TextOnly.load(InferenceSettings.load()))  # no pictures are sent here
     install_checks(app, desk)
     settle()
-    return TextFront(app, desk)
+    return CheckFront(app, desk)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,20 @@
 """The synchronous checks over HTTP: text, batches of texts, one picture, one clip.
 
-The text route is answered by a bare ASGI layer in front of the app (`TextFront`), because it stands before every danmaku; the same
-code behind the app's own route keeps it in the OpenAPI document. What is checked and how is the engine's (`inference/checks.py`).
+They are answered by a bare ASGI layer in front of the app (`CheckFront`), because they stand before every danmaku and every picture
+sent on its own; the same code behind the app's own routes keeps them in the OpenAPI document. What is checked and how is the
+engine's (`inference/checks.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi import APIRouter, FastAPI
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -22,16 +24,19 @@ from inference.answers import MediaAnswers
 from inference.checks import CheckOrder, Checks
 from inference.clock import Clock, SystemClock
 from inference.errors import InvalidSample, SampleTooLarge
+from inference.metrics import Metrics
 from inference.pictures import MAX_PICTURE_BYTES, decode_picture
 from inference.problems import PROBLEM_TYPE, TooManyRequests, install_problem_handlers, refusal
 from inference.schemas import (
     MediaAnswer,
+    MediaQuery,
     Problem,
     TextAnswer,
     TextBatchAnswer,
     TextBatchRequest,
     TextRequest,
     components,
+    media_parameters,
 )
 from inference.sounds import MAX_SOUND_BYTES, DecodeSound, decode_sound
 from inference.text_answers import TextAnswers
@@ -40,6 +45,8 @@ from models.taxonomy import Taxonomy
 
 TEXT_PATH = "/v1/text/check"
 BATCH_PATH = "/v1/text/check/batch"
+PICTURE_PATH = "/v1/images/check"
+SOUND_PATH = "/v1/audio/check"
 
 MAX_TEXT_BODY = 256 * 1024
 """Bytes of one text request: 10,000 code points as escaped JSON, and the rest."""
@@ -121,54 +128,47 @@ class CheckDesk:
             arrived_s = self.clock.now_s()
             return await self.texts.many(await read_body(receive, MAX_BATCH_BODY), arrived_s)
 
-    async def picture(self, request: Request, asked: MediaQuery) -> bytes:
+    async def picture(self, request: Request) -> bytes:
         """Answer `POST /v1/images/check`."""
         with self.in_flight:
             arrived_s = self.clock.now_s()
+            asked = read_query(request.scope["query_string"])
             data, _ = await read_upload(request, MAX_PICTURE_BYTES)
             pixels = await asyncio.to_thread(decode_picture, data)
-            checked = await self.checks.check_picture(pixels, asked.order(arrived_s))
+            checked = await self.checks.check_picture(pixels, order_of(asked, arrived_s))
             return _encode(self.media.answer(checked, request_id=asked.request_id, elapsed_s=self.clock.now_s() - arrived_s))
 
-    async def sound(self, request: Request, asked: MediaQuery) -> bytes:
+    async def sound(self, request: Request) -> bytes:
         """Answer `POST /v1/audio/check`."""
         with self.in_flight:
             arrived_s = self.clock.now_s()
+            asked = read_query(request.scope["query_string"])
             data, content_type = await read_upload(request, MAX_SOUND_BYTES)
             pcm = await asyncio.to_thread(decode_sound, data, content_type, self.decode_sound)
-            checked = await self.checks.check_audio(pcm, asked.order(arrived_s))
+            checked = await self.checks.check_audio(pcm, order_of(asked, arrived_s))
             return _encode(self.media.answer(checked, request_id=asked.request_id, elapsed_s=self.clock.now_s() - arrived_s))
 
 
-@dataclass(frozen=True, slots=True)
-class MediaQuery:
-    """What stands in the query of a picture or sound check."""
+def read_query(query: bytes) -> MediaQuery:
+    """Read the query of a picture or sound check; of a name given twice the last counts.
 
-    detectors: str | None
-    policy: str | None
-    biz: str
-    deadline_ms: float | None
-    request_id: str | None
-
-    def order(self, arrived_s: float) -> CheckOrder:
-        """Turn the query into what the engine is asked."""
-        names = tuple(name.strip() for name in self.detectors.split(",") if name.strip()) if self.detectors else None
-        deadline_s = None if self.deadline_ms is None else arrived_s + self.deadline_ms / 1000
-        return CheckOrder(names, self.policy, self.biz, deadline_s)
+    Raises:
+        InvalidSample: a value out of its range; the message names both.
+    """
+    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    try:
+        return msgspec.convert(given, MediaQuery, strict=False)
+    except msgspec.ValidationError as error:
+        wanted, _, place = str(error).partition(" - at `$.")
+        name = place.rstrip("`")
+        raise InvalidSample(f"query parameter {name}={given.get(name, '')[:64]!r}: {wanted[:1].lower()}{wanted[1:]}") from error
 
 
-async def media_query(
-    detectors: Annotated[str | None, Query(description="names, separated by commas; all by default", max_length=256)] = None,
-    policy: Annotated[str | None, Query(description="id of the policy", max_length=256)] = None,
-    biz: Annotated[str, Query(description="the business it belongs to", max_length=256)] = "",
-    deadline_ms: Annotated[float | None, Query(gt=0, description="from the arrival of the request")] = None,
-    request_id: Annotated[str | None, Query(max_length=256)] = None,
-) -> MediaQuery:
-    """Collect the query of a picture or sound check; a coroutine, because FastAPI sends plain functions to a thread."""
-    return MediaQuery(detectors, policy, biz, deadline_ms, request_id)
-
-
-Asked = Annotated[MediaQuery, Depends(media_query)]
+def order_of(asked: MediaQuery, arrived_s: float) -> CheckOrder:
+    """Turn the query into what the engine is asked."""
+    names = tuple(name.strip() for name in asked.detectors.split(",") if name.strip()) if asked.detectors else None
+    deadline_s = None if asked.deadline_ms is None else arrived_s + asked.deadline_ms / 1000
+    return CheckOrder(names, asked.policy, asked.biz, deadline_s)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
@@ -178,18 +178,18 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         SampleTooLarge: it is over `limit` bytes; the rest is not read.
         ClientDisconnect: the caller has gone.
     """
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnect
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= limit:
+    chunks: list[bytes] = []
+    n_bytes, more = 0, True
+    while more and n_bytes <= limit:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
-    if len(body) > limit:
+        chunks.append(message.get("body", b""))
+        n_bytes += len(chunks[-1])
+        more = message.get("more_body", False)
+    if n_bytes > limit:
         raise SampleTooLarge(f"body of more than {limit} bytes")
-    return body
+    return b"".join(chunks)
 
 
 async def read_upload(request: Request, limit: int) -> tuple[bytes, str]:
@@ -215,28 +215,43 @@ async def read_upload(request: Request, limit: int) -> tuple[bytes, str]:
     raise InvalidSample("the multipart body has no file; send one part with a file name")
 
 
-class TextFront:
-    """ASGI layer that answers the two text routes itself and hands everything else on."""
+class CheckFront:
+    """ASGI layer that answers the check routes itself and hands everything else on."""
 
-    def __init__(self, app: ASGIApp, desk: CheckDesk) -> None:
+    def __init__(self, app: ASGIApp, desk: CheckDesk, metrics: Metrics | None = None) -> None:
         self._app = app
-        self._answers: Mapping[str, Callable[[Receive], Any]] = {TEXT_PATH: desk.text, BATCH_PATH: desk.batch}
+        self._metrics = metrics
+        self._clock = desk.clock
+        self._answers: Mapping[str, Callable[[Request], Awaitable[bytes]]] = {
+            TEXT_PATH: lambda request: desk.text(request.receive),
+            BATCH_PATH: lambda request: desk.batch(request.receive),
+            PICTURE_PATH: desk.picture,
+            SOUND_PATH: desk.sound,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a text check, or pass the call on."""
+        """Answer a check, or pass the call on."""
         answer = self._answers.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if answer is None:
             await self._app(scope, receive, send)
             return
+        began_s = self._clock.now_s()
         try:
-            body = await answer(receive)
+            body = await answer(Request(scope, receive))
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  the border of HTTP: every error becomes an answer
-            await refusal(error).response()(scope, receive, send)
+            refused = refusal(error)
+            self._count(scope, refused.status, began_s)
+            await refused.response()(scope, receive, send)
             return
+        self._count(scope, 200, began_s)
         await send({"type": "http.response.start", "status": 200, "headers": [*_JSON, (b"content-length", b"%d" % len(body))]})
         await send({"type": "http.response.body", "body": body})
+
+    def _count(self, scope: Scope, status: int, began_s: float) -> None:
+        if self._metrics is not None:
+            self._metrics.http_answered(scope["path"], "POST", status, self._clock.now_s() - began_s)
 
 
 _JSON = ((b"content-type", b"application/json"),)
@@ -255,12 +270,12 @@ def check_routes(desk: CheckDesk) -> APIRouter:
         return Response(await desk.batch(request.receive), media_type="application/json")
 
     @router.post("/images/check", summary="Check one picture", **_uploaded("image/jpeg", "image/png", "image/webp"))
-    async def images_check(request: Request, query: Asked) -> Response:
-        return Response(await desk.picture(request, query), media_type="application/json")
+    async def images_check(request: Request) -> Response:
+        return Response(await desk.picture(request), media_type="application/json")
 
     @router.post("/audio/check", summary="Check one clip of sound", **_uploaded("audio/pcm", "audio/wav"))
-    async def audio_check(request: Request, query: Asked) -> Response:
-        return Response(await desk.sound(request, query), media_type="application/json")
+    async def audio_check(request: Request) -> Response:
+        return Response(await desk.sound(request), media_type="application/json")
 
     return router
 
@@ -289,7 +304,8 @@ def _uploaded(*types: str) -> dict[str, Any]:
     form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
     content = {**{kind: {"schema": binary} for kind in types}, "multipart/form-data": {"schema": form}}
     body = {"required": True, "content": content}
-    return {"responses": _responses(MediaAnswer), "response_class": Response, "openapi_extra": {"requestBody": body}}
+    extra = {"parameters": media_parameters(), "requestBody": body}
+    return {"responses": _responses(MediaAnswer), "response_class": Response, "openapi_extra": extra}
 
 
 def _responses(answered: type) -> dict[int | str, dict[str, Any]]:

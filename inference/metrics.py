@@ -5,7 +5,7 @@ Per-room figures are in the API; here are the sums, the worst case and the reaso
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -133,8 +133,20 @@ class Metrics:
         self.media_checks = self._counter("media_checks_total", "Single pictures and clips checked", "modality", "decision")
         self.http_requests = self._counter("http_requests_total", "Requests answered", "route", "method", "status")
         self.http_seconds = self._histogram("http_request_seconds", "Time to answer", FAST_BUCKETS_S, "route")
+        self._http: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         self.pushed_samples = self._counter("pushed_samples_total", "Frames and clips pushed", "modality", "outcome")
         self.danmaku = self._counter("danmaku_total", "Danmaku lines seen in rooms")
+
+    def http_answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count and time one answer by its route, never by its path: room ids would be labels without end."""
+        key = (route, method, status)
+        counting = self._http.get(key)
+        if counting is None:
+            counting = self.http_requests.labels(route, method, str(status)).inc, self.http_seconds.labels(route).observe
+            self._http[key] = counting
+        count, observe = counting
+        count()
+        observe(seconds)
 
     def drop(self, modality: str, reason: str, n: int = 1) -> None:
         """Count samples that will never be scored."""

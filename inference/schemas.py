@@ -178,6 +178,16 @@ class MediaAnswer(Struct, frozen=True):
     elapsed_ms: float
 
 
+class MediaQuery(Struct, frozen=True):
+    """The query of a picture or sound check; a picture's body is the picture, so everything else stands in the address."""
+
+    detectors: Annotated[str, Meta(max_length=256, description="names, separated by commas; all by default")] | None = None
+    policy: Annotated[str, Meta(max_length=256, description="id of the policy")] | None = None
+    biz: Annotated[str, Meta(max_length=256, description="the business it belongs to")] = ""
+    deadline_ms: Annotated[float, Meta(gt=0, description="from the arrival of the request")] | None = None
+    request_id: Name | None = None
+
+
 class ProblemDetail(Struct, frozen=True):
     """What is wrong at one place of a body."""
 
@@ -194,6 +204,13 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     detail: str
     errors: list[ProblemDetail] = []
     type: str = "about:blank"
+
+
+def media_parameters() -> list[dict[str, Any]]:
+    """Return the parameters of `MediaQuery` as an OpenAPI document writes them."""
+    _, parts = msgspec.json.schema_components((MediaQuery,))
+    fields = parts[MediaQuery.__name__]["properties"]
+    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in fields.items()]
 
 
 def components() -> tuple[dict[type, dict[str, Any]], dict[str, Any]]:

@@ -14,7 +14,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.api import CheckDesk, TextFront, install_checks
+from inference.api import CheckDesk, CheckFront, install_checks
 from inference.auth import ApiKeys, KeyDoor
 from inference.engine import Engine
 from inference.metrics import Metrics
@@ -66,7 +66,7 @@ def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGI
     app.include_router(console_routes(Taxonomy.load()))
     _add_health(app, settings, behind)
     app.add_middleware(_Measured, metrics=behind.engine.metrics)
-    return KeyDoor(TextFront(app, checks), keys)
+    return KeyDoor(CheckFront(app, checks, behind.engine.metrics), keys)
 
 
 def product_version() -> str:
@@ -110,7 +110,7 @@ def _add_health(app: FastAPI, settings: Settings, behind: Behind) -> None:
 
 
 class _Measured:
-    """ASGI layer that counts and times requests by route, never by path: room ids would be labels without end."""
+    """ASGI layer that counts and times the requests that the app answers."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -126,8 +126,7 @@ class _Measured:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "unknown")
-                self._metrics.http_requests.labels(route, scope["method"], str(message["status"])).inc()
-                self._metrics.http_seconds.labels(route).observe(time.monotonic() - began_s)
+                self._metrics.http_answered(route, scope["method"], message["status"], time.monotonic() - began_s)
             await send(message)
 
         await self._app(scope, receive, counted)

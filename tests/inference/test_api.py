@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from inference.api import MAX_BATCH_BODY, CheckDesk, TextFront, install_checks
+from inference.api import MAX_BATCH_BODY, CheckDesk, CheckFront, install_checks
 from inference.auth import ApiKeys, KeyDoor
 from inference.errors import ConfigError
+from inference.metrics import Metrics
 from inference.testing import ManualClock
 from tests.inference.check_double import SmallChecks
 
@@ -43,7 +44,7 @@ def client(request, desk):
     """The text routes behind the bare layer, and as the app's own."""
     app = FastAPI()
     install_checks(app, desk)
-    served = TextFront(app, desk) if request.param == "front" else app
+    served = CheckFront(app, desk) if request.param == "front" else app
     return httpx.AsyncClient(transport=httpx.ASGITransport(served, raise_app_exceptions=False), base_url="http://test")
 
 
@@ -174,7 +175,7 @@ async def test_an_endless_body_is_cut_off(desk):
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/v1/text/check/batch", "headers": [], "query_string": b""}
-    await TextFront(FastAPI(), desk)(scope, receive, send)
+    await CheckFront(FastAPI(), desk)(scope, receive, send)
 
     assert sent[0]["status"] == 413
     assert n_read == MAX_BATCH_BODY // 1_000_000 + 1
@@ -228,8 +229,39 @@ async def test_pictures_that_cannot_be_looked_at_are_refused(client):
     jpeg = picture()
     for content, status in [(b"", 422), (b"GIF89a......", 422), (jpeg[: len(jpeg) // 2], 422)]:
         refused(await client.post("/v1/images/check", content=content), status)
-    refused(await client.post("/v1/images/check?deadline_ms=-1", content=jpeg), 422)
+    for query, said in [
+        ("deadline_ms=-1", "deadline_ms='-1': expected `float` > 0.0"),
+        ("deadline_ms=nan", "deadline_ms='nan'"),
+        ("deadline_ms=soon", "deadline_ms='soon': expected `float | null`"),
+        ("policy=" + "p" * 257, "policy='pppp"),
+    ]:
+        assert said in refused(await client.post(f"/v1/images/check?{query}", content=jpeg), 422)["detail"]
     refused(await client.post("/v1/images/check", data={"a": "b"}, files={}), 422)
+
+
+async def test_the_document_has_the_query_of_a_picture(desk):
+    app = FastAPI()
+    install_checks(app, desk)
+    parameters = app.openapi()["paths"]["/v1/images/check"]["post"]["parameters"]
+    assert {one["name"]: one["in"] for one in parameters} == dict.fromkeys(
+        ("detectors", "policy", "biz", "deadline_ms", "request_id"), "query"
+    )
+
+
+async def test_the_front_counts_what_it_answers(desk):
+    metrics = Metrics()
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(CheckFront(FastAPI(), desk, metrics)), base_url="http://test")
+
+    await client.post("/v1/text/check", json={"text": "a"})
+    await client.post("/v1/text/check", json={"text": "b"})
+    await client.post("/v1/images/check", content=b"")
+    await client.get("/v1/text/check")
+
+    told = metrics.exposition().decode()
+    assert 'http_requests_total{method="POST",route="/v1/text/check",status="200"} 2.0' in told
+    assert 'http_requests_total{method="POST",route="/v1/images/check",status="422"} 1.0' in told
+    assert 'http_request_seconds_count{route="/v1/text/check"} 2.0' in told
+    assert "GET" not in told
 
 
 async def test_sound_is_checked_as_pcm_and_as_wav(client):
@@ -270,7 +302,7 @@ async def test_the_document_describes_what_is_answered(client, desk):
 async def test_calls_without_a_key_are_refused_and_never_reach_the_app(desk):
     app = FastAPI()
     install_checks(app, desk)
-    door = KeyDoor(TextFront(app, desk), ApiKeys(["sesame", "other"], host="0.0.0.0"))
+    door = KeyDoor(CheckFront(app, desk), ApiKeys(["sesame", "other"], host="0.0.0.0"))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://test")
 
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic sesame"}):
