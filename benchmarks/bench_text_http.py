@@ -3,8 +3,9 @@
     python benchmarks/bench_text_http.py [--seconds 4] [--rounds 3]
 
 One uvicorn worker on one core, load from another, over loopback, in turns: a bare ASGI echo (the ceiling), a bare FastAPI route
-with a pydantic body (what one would write first), our text route with the whole lexicon path, and our batch route with 50 texts.
-Load comes from `wrk` where it is installed, else from a small asyncio client, which is slower than the servers.
+with a pydantic body (what one would write first), our text route with the whole lexicon path, the same with connections that pause
+until half of that load is left (what a machine should be run at), and our batch route with 50 texts. Load comes from `wrk` where
+it is installed, else from a small asyncio client, which is slower than the servers.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ N_ANSWER = 470
 """Bytes of an answer that passes a short text."""
 ROUND = "r0000000"
 """Room of all texts; every round through them is another room, for no room hears the same 2,000 lines again and again."""
+RUNS = itertools.count()
+"""Runs of load so far: each has rooms of its own, too."""
 CLEAN = ["主播加油", "666666", "这波可以啊", "哈哈哈哈哈", "什么操作？？", "大哥带带我", "上单 nb", "来了来了"]
 TEXTS = [*CLEAN, *CLEAN, "加薇❤❤abc123", *CLEAN, *CLEAN, "jia vx lao_wang88", *CLEAN, *CLEAN]
 """Sent where no real danmaku are at hand; one in 25 is disguised: more than three times the share of hits in those."""
@@ -45,6 +48,7 @@ SERVERS = {
     "sized": "raw ASGI, an answer of our size",
     "fastapi": "FastAPI + pydantic",
     "ours": "text check",
+    "half": "text check, at half of that load",
     "batch": f"batch of {N_BATCH}",
 }
 
@@ -189,12 +193,12 @@ def bodies(name: str) -> list[str]:
     return [json.dumps(one) for one in asked]
 
 
-def load_with_wrk(name: str, port: int, seconds: float) -> Load:
-    """Load a server with wrk, one thread on the other core."""
+def load_with_wrk(name: str, port: int, seconds: float, pause_ms: float = 0.0) -> Load:
+    """Load a server with wrk, one thread on the other core; each connection waits for `pause_ms` on average between requests."""
     script = "local bodies = {" + ",".join(f"[===[{body}]===]" for body in bodies(name)) + "}\nlocal i = 0\n"
     script += 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
     script += f"""
-local round = 0
+local round = {next(RUNS) * 10_000}
 request = function()
   i = i + 1
   if i > #bodies then i = 1; round = round + 1 end
@@ -202,6 +206,8 @@ request = function()
   return wrk.format(nil, nil, nil, body)
 end
 """
+    if pause_ms:
+        script += f"delay = function() return math.random(0, {2 * pause_ms:.0f}) end\n"
     path = "/v1/text/check/batch" if name == "batch" else "/v1/text/check"
     with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as file:
         file.write(script)
@@ -217,6 +223,11 @@ end
     if rate is None:
         raise SystemExit(f"wrk said nothing of its rate:\n{run.stdout}")
     return Load(float(rate[1]), milliseconds(shares["50"]), milliseconds(shares["99"]))
+
+
+def pause_for_half(whole: Load) -> float:
+    """Return the pause, in milliseconds, with which the connections ask half as often; an answer then takes about a quarter."""
+    return 2000 * N_CONNECTIONS / whole.requests_per_s - whole.p50_ms / 4
 
 
 def milliseconds(text: str) -> float:
@@ -262,20 +273,25 @@ def main() -> None:
 
     runs: dict[str, list[Load]] = {name: [] for name in SERVERS}
     with contextlib.ExitStack() as stack:
-        ports = {name: stack.enter_context(serving(name, 0)) for name in SERVERS if name != "batch"}
-        ports["batch"] = ports["ours"]
+        ports = {name: stack.enter_context(serving(name, 0)) for name in SERVERS if name not in {"half", "batch"}}
+        ports = {name: ports.get(name, ports["ours"]) for name in SERVERS}
         for _ in range(options.rounds):
             for name, port in ports.items():
                 if shutil.which("wrk"):
-                    runs[name].append(load_with_wrk(name, port, options.seconds))
+                    pause_ms = pause_for_half(runs["ours"][-1]) if name == "half" else 0.0
+                    runs[name].append(load_with_wrk(name, port, options.seconds, pause_ms))
+                elif name == "half":
+                    continue  # the client has no pauses
                 else:
                     runs[name].append(asyncio.run(load_with_client(name, port, options.seconds)))
 
-    rate = {name: statistics.median(load.requests_per_s for load in loads) for name, loads in runs.items()}
+    rate = {name: statistics.median(load.requests_per_s for load in loads) for name, loads in runs.items() if loads}
     source = "wrk" if shutil.which("wrk") else "Python"
     print(f"{N_CONNECTIONS} connections, median of {options.rounds} runs of {options.seconds:.0f} s, load from {source}")
     print("| server | req/s | p50 ms | p99 ms | of echo | of FastAPI | texts/s |\n|---|---|---|---|---|---|---|")
     for name, title in SERVERS.items():
+        if not runs[name]:
+            continue
         p50_ms = statistics.median(load.p50_ms for load in runs[name])
         p99_ms = statistics.median(load.p99_ms for load in runs[name])
         n_texts = rate[name] * (N_BATCH if name == "batch" else 1)
