@@ -4,8 +4,9 @@
 
 One uvicorn worker on one core, load from another, over loopback, in turns: a bare ASGI echo (the ceiling), a bare FastAPI route
 with a pydantic body (what one would write first), our text route with the whole lexicon path, the same with connections that pause
-until half of that load is left (what a machine should be run at), and our batch route with 50 texts. Load comes from `wrk` where
-it is installed, else from a small asyncio client, which is slower than the servers.
+until half of that load is left (what a machine should be run at), the same with the classifier's opinion on every text, and our
+batch route with 50 texts. Load comes from `wrk` where it is installed, else from a small asyncio client, which is slower than the
+servers.
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ SERVERS = {
     "fastapi": "FastAPI + pydantic",
     "ours": "text check",
     "half": "text check, at half of that load",
+    "network": "text check with the network's opinion",
     "batch": f"batch of {N_BATCH}",
 }
+APPS = {"echo": "echo_app", "sized": "sized_app", "fastapi": "fastapi_app", "ours": "our_app", "network": "network_app"}
+SAME = {"half": "ours", "batch": "ours"}
+"""Asked of a server that is there already."""
 
 
 def echo_app():
@@ -105,20 +110,32 @@ def fastapi_app():
     return app
 
 
-def our_app():
+def our_app(with_network: bool = False):
     """Make ours, as served: base list, shipped policies, counters, problem handling, documented routes behind it."""
     from fastapi import FastAPI
 
     from inference.api import CheckDesk, CheckFront, install_checks
     from inference.cli import TextOnly
     from inference.collector import settle
+    from inference.devices import DeviceShare
+    from inference.lanes import Device
+    from inference.registry import open_classifier
     from inference.settings import InferenceSettings
+    from inference.text_desk import TextParts
+    from models.store import ModelStore
 
-    app = FastAPI()
-    desk = CheckDesk.over(TextOnly.load(InferenceSettings.load()))  # no pictures are sent here
+    settings = InferenceSettings.load()
+    app, checks = FastAPI(), TextOnly.load(settings)
+    network = open_classifier(ModelStore(settings.models.dir), Device(DeviceShare.auto("cpu"))) if with_network else None
+    desk = CheckDesk.over(checks, texts=TextParts(network, fold=checks.text.normaliser.canonical))  # no pictures are sent here
     install_checks(app, desk)
     settle()
     return CheckFront(app, desk)
+
+
+def network_app():
+    """Make ours with the classifier, which is asked for every text that has letters and is no repeat."""
+    return our_app(with_network=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +153,11 @@ def serving(name: str, core: int) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    factory = {"echo": "echo_app", "sized": "sized_app", "fastapi": "fastapi_app"}.get(name, "our_app")
     command = [
         sys.executable,
         "-m",
         "uvicorn",
-        f"benchmarks.bench_text_http:{factory}",
+        f"benchmarks.bench_text_http:{APPS[name]}",
         "--factory",
         "--host",
         HOST,
@@ -273,8 +289,8 @@ def main() -> None:
 
     runs: dict[str, list[Load]] = {name: [] for name in SERVERS}
     with contextlib.ExitStack() as stack:
-        ports = {name: stack.enter_context(serving(name, 0)) for name in SERVERS if name not in {"half", "batch"}}
-        ports = {name: ports.get(name, ports["ours"]) for name in SERVERS}
+        ports = {name: stack.enter_context(serving(name, 0)) for name in APPS}
+        ports = {name: ports[SAME.get(name, name)] for name in SERVERS}
         for _ in range(options.rounds):
             for name, port in ports.items():
                 if shutil.which("wrk"):
