@@ -250,6 +250,42 @@ class RtmpServer:
         )
 
 
+class RtspServer:
+    """GStreamer's RTSP server of one MP4 file on a free loopback port, in a process of the system's Python."""
+
+    SCRIPT = Path(__file__).with_name("rtsp_server.py")
+    PYTHON = "/usr/bin/python3"
+    """The interpreter that has the distribution's bindings."""
+
+    def __init__(self, media: Path) -> None:
+        self._media = media
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.url = f"rtsp://127.0.0.1:{self.port}/live"
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        """Whether GStreamer, its RTSP server, its parts for MP4 and RTP, and the bindings are here."""
+        if not Path(cls.PYTHON).exists():
+            return False
+        asked = (
+            "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst, GstRtspServer; "
+            "Gst.init(None); raise SystemExit(not all(map(Gst.ElementFactory.find, ('qtdemux', 'rtph264pay'))))"
+        )
+        return subprocess.run([cls.PYTHON, "-c", asked], capture_output=True, check=False).returncode == 0
+
+    def __enter__(self) -> RtspServer:
+        command = [self.PYTHON, str(self.SCRIPT), str(self.port), str(self._media)]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for_port(self.port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+
+
 def free_port() -> int:
     """A TCP port nobody listens on at this moment."""
     with socket.socket() as sock:
