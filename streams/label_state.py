@@ -55,6 +55,10 @@ class LabelState:
         if self.open is not None:
             self.open.miss(pts_s)
 
+    def forget_stale(self, now_s: float) -> None:
+        """Drop the windows whose hits can agree with nothing that comes now, as a tick would have: it may not have been called."""
+        self.windows = {detector: window for detector, window in self.windows.items() if not window.is_stale(now_s)}
+
     def close(self, happening: Happening, at_s: float) -> Transition:
         """Close what is open; the cool-down begins."""
         return self._end(happening.end(Kind.CLOSED), happening.peak, at_s + happening.rule.cool_down_s)

@@ -197,6 +197,8 @@ class ViolationTracker:
         key = key or self._new_key(room, name)
         if key is None or key.is_late(seen.pts_s):
             return []
+        if key.open is None:
+            key.forget_stale(seen.pts_s)
         scene = scene_of(judged.finding, seen.scene)
         context = Context(seen, policy, policy.rule_for(name.label, judged.finding.modality, scene) or Rule(), scene)
         hit = Hit(seen.pts_s, judged, seen.evidence)
