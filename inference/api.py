@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -197,7 +199,7 @@ async def read_upload(request: Request, limit: int) -> tuple[bytes, str]:
 
     Raises:
         SampleTooLarge: it is over `limit` bytes.
-        InvalidSample: a multipart body without a file.
+        InvalidSample: a multipart body without a file, with several, or damaged.
     """
     content_type = request.headers.get("content-type", "")
     if not content_type.lower().startswith("multipart/form-data"):
@@ -208,10 +210,14 @@ async def read_upload(request: Request, limit: int) -> tuple[bytes, str]:
     async def again() -> Message:
         return whole
 
-    async with Request(request.scope, again).form(max_files=1, max_fields=16) as form:
-        for part in form.values():
-            if isinstance(part, UploadFile):
-                return await part.read(), part.content_type or ""
+    try:
+        async with Request(request.scope, again).form(max_files=1, max_fields=16) as form:
+            for part in form.values():
+                if isinstance(part, UploadFile):
+                    return await part.read(), part.content_type or ""
+    except (MultiPartException, HTTPException) as error:  # Starlette raises the second where the app has been reached
+        told = error.message if isinstance(error, MultiPartException) else error.detail
+        raise InvalidSample(f"the multipart body cannot be read: {told.rstrip('.')}; send one part with a file name") from error
     raise InvalidSample("the multipart body has no file; send one part with a file name")
 
 

@@ -239,6 +239,20 @@ async def test_pictures_that_cannot_be_looked_at_are_refused(client):
     refused(await client.post("/v1/images/check", data={"a": "b"}, files={}), 422)
 
 
+async def test_a_damaged_or_crowded_multipart_body_is_refused(client):
+    jpeg, form = picture(), "multipart/form-data"
+    damaged = [
+        (form, jpeg),
+        (f"{form}; boundary=x", b"--x\r\nContent-Dispo"),
+        (f"{form}; boundary=x", b"no boundary at all"),
+        (f"{form}; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--x--\r\n"),
+    ]
+    for kind, content in damaged:
+        refused(await client.post("/v1/images/check", content=content, headers={"content-type": kind}), 422)
+    two = [("file", ("a.jpg", jpeg)), ("file", ("b.jpg", jpeg))]
+    assert "too many files" in refused(await client.post("/v1/images/check", files=two), 422)["detail"].lower()
+
+
 async def test_the_document_has_the_query_of_a_picture(desk):
     app = FastAPI()
     install_checks(app, desk)
