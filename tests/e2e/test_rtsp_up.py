@@ -24,7 +24,9 @@ def test_an_advert_on_an_rtsp_room_is_found(up, tmp_path):
         up.watch("rtsp", rtsp.url)
         found = up.found("rtsp", "gambling.promo")
         room = up.room("rtsp")
-        up.watch("nowhere", rtsp.url + "/nowhere")
-        until(lambda: "not_found" in str(up.room("nowhere")), within_s=60, what="not_found of a room that is not there")
+        up.watch("rtsp-absent", rtsp.url + "/nowhere")
+        until(lambda: "not_found" in str(up.room("rtsp-absent")), within_s=60, what="not_found of a room that is not there")
+        for room_id in ("rtsp", "rtsp-absent"):
+            up.http.delete(f"/v1/rooms/{room_id}").raise_for_status()
     assert found["evidence"]["frames"][0]["width"] == demo_scenes.SIZE[0]
     assert room["picture"]["codec"] == "h264"
