@@ -1,5 +1,7 @@
 """m of n: which samples of one detector agree, on what, and for how long."""
 
+from dataclasses import replace
+
 import pytest
 
 from inference.rules import Rule
@@ -28,6 +30,16 @@ def filled(*samples: Hit | None, rule: Rule = TWO_OF_THREE) -> HitWindow:
 def test_an_empty_window_agrees_on_nothing():
     assert HitWindow().agreed(TWO_OF_THREE) is None
     assert HitWindow().is_stale(0.0)
+
+
+def test_without_a_newest_hit_only_numbers_agree():
+    number = Rule(review=0.5, block=0.8, hits=1, window=2, sure=0.5)
+    only = hit(0.0, 0.9)
+    window = filled(only, None, rule=number)
+
+    assert window.agreed(number) is only
+    assert window.agreed(replace(number, hits=2)) is None
+    assert [window.is_stale(now_s) for now_s in (120.0, 120.1)] == [False, True]
 
 
 def test_the_oldest_sample_leaves_when_the_window_is_full():

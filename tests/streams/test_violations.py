@@ -16,13 +16,11 @@ from inference.errors import InvalidSample
 from inference.policy import Cadence, Policy
 from inference.policy_book import PolicyBook
 from inference.policy_file import parse_policies
-from inference.rules import Rule
 from inference.samples import Modality
 from inference.verdicts import Box, Decision, Finding, Judged
 from models.taxonomy import Taxonomy
 from streams.happening import MAX_EVIDENCE
 from streams.label_state import OVERTURN_HOLD_S
-from streams.temporal import Hit, HitWindow
 from streams.violations import MAX_KEYS_PER_ROOM, Kind, Observation, RoomRef, Transition, ViolationTracker
 
 TAXONOMY = Taxonomy.load()
@@ -628,23 +626,6 @@ def test_a_restored_violation_stands_under_the_policy_that_is_still_there():
 def test_what_is_no_snapshot_is_refused(saved: dict[str, object], told: str):
     with pytest.raises(InvalidSample, match=told):
         ViolationTracker().restore(saved, book())
-
-
-# windows
-
-
-def test_without_a_newest_hit_only_numbers_agree():
-    number = Rule(hits=1, window=2, sure=0.5)
-    window = HitWindow()
-    assert window.agreed(number) is None
-    assert window.is_stale(0.0)
-
-    hit = Hit(0.0, MINE.decide([finding(0.9)]).judged[0])
-    window.add(hit, number)
-    window.miss()
-    assert window.agreed(number) is hit
-    assert window.agreed(replace(number, hits=2)) is None
-    assert [window.is_stale(now_s) for now_s in (120.0, 120.1)] == [False, True]
 
 
 # properties
