@@ -22,10 +22,9 @@ from typing import Protocol
 
 import av
 import av.error
-import numpy as np
 
 from inference.samples import SAMPLE_RATE_HZ, Pcm, Pixels
-from streams import demo_scenes
+from streams import demo_scenes, demo_sounds
 from streams.demo_scenes import FPS, SIZE, Game
 
 LOOP_S = 10
@@ -50,6 +49,8 @@ class Show:
     """Frame index to RGB picture."""
     kind: str = "flv"
     """`flv`, `hls`, or `breaks` (FLV that hangs up and comes back)."""
+    sound: Callable[[float], Pcm] = demo_sounds.tune
+    """Length in seconds to mono PCM at 16 kHz."""
 
 
 class Writer(Protocol):
@@ -65,21 +66,23 @@ def shows() -> list[Show]:
     advert = demo_scenes.advert("advert_wechat.png", x=60, y=40)
     casino = demo_scenes.advert("advert_gambling.png", x=500, y=540)
     code = demo_scenes.qr_code(demo_scenes.QR_PAYLOAD, side_px=190, x=1040, y=60)
-    clean, painted, coded, broken = (Game(seed) for seed in (1, 2, 3, 4))
+    clean, painted, coded, broken, talked = (Game(seed) for seed in (1, 2, 3, 4, 6))
     return [
         Show("clean", clean.frame),
         Show("advert", lambda index: painted.frame(index, advert)),
         Show("qrcode", lambda index: coded.frame(index, code), kind="hls"),
         Show("breaks", lambda index: broken.frame(index, casino), kind="breaks"),
+        Show("talking", talked.frame, sound=demo_sounds.talk),
     ]
 
 
-def encode(draw: Callable[[int], Pixels], *, seconds: float = LOOP_S) -> bytes:
-    """Encode a scene as FLV: H.264 with a key frame every `GOP_S`, AAC with a quiet tune.
+def encode(draw: Callable[[int], Pixels], *, seconds: float = LOOP_S, sound: Callable[[float], Pcm] = demo_sounds.tune) -> bytes:
+    """Encode a scene as FLV: H.264 with a key frame every `GOP_S`, AAC.
 
     Args:
         draw: frame index to RGB picture.
         seconds: length.
+        sound: length in seconds to mono PCM at 16 kHz.
 
     Returns:
         The file's bytes.
@@ -92,27 +95,19 @@ def encode(draw: Callable[[int], Pixels], *, seconds: float = LOOP_S) -> bytes:
         video.bit_rate = 1_500_000
         video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(GOP_S * FPS), "sc_threshold": "0", "threads": "1"}
         audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        sound, n_heard = _tune(seconds), 0
+        heard, n_heard = sound(seconds), 0
         for index in range(int(seconds * FPS)):
             frame = av.VideoFrame.from_ndarray(draw(index), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, FPS)
             container.mux(video.encode(frame))
-            while n_heard + 1024 <= min(len(sound), (index + 1) * SAMPLE_RATE_HZ // FPS):
-                chunk = av.AudioFrame.from_ndarray(sound[None, n_heard : n_heard + 1024], format="fltp", layout="mono")
+            while n_heard + 1024 <= min(len(heard), (index + 1) * SAMPLE_RATE_HZ // FPS):
+                chunk = av.AudioFrame.from_ndarray(heard[None, n_heard : n_heard + 1024], format="fltp", layout="mono")
                 chunk.sample_rate, chunk.pts, chunk.time_base = SAMPLE_RATE_HZ, n_heard, Fraction(1, SAMPLE_RATE_HZ)
                 container.mux(audio.encode(chunk))
                 n_heard += 1024
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
     return out.getvalue()
-
-
-def _tune(seconds: float) -> Pcm:
-    """Play a slow arpeggio: sound that is no speech."""
-    t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    notes_hz = np.array([220.0, 277.2, 329.6, 440.0])[(t * 2).astype(int) % 4]
-    phase = np.cumsum(2 * np.pi * notes_hz / SAMPLE_RATE_HZ)
-    return np.asarray(0.08 * np.sin(phase) * (0.6 + 0.4 * np.cos(2 * np.pi * t * 2)), dtype=np.float32)
 
 
 def play(media: bytes, to: av.container.OutputContainer, *, keep_on: Callable[[], bool]) -> None:
@@ -150,7 +145,7 @@ class _Platform:
     def prepare(self, show: Show) -> None:
         """Encode a show and put it on air."""
         self.kinds[show.name] = show.kind
-        self.media[show.name] = encode(show.draw)
+        self.media[show.name] = encode(show.draw, sound=show.sound)
         if show.kind == "hls":
             threading.Thread(target=self._segment, args=(show.name,), name=f"hls-{show.name}", daemon=True).start()
 

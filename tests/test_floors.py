@@ -42,7 +42,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "onnx": TORCH_HOMES,
     "tensorboard": TORCH_HOMES,
     "onnxruntime": ("inference/sessions.py",),
-    "av": ("streams/sources.py", "streams/decode.py", "streams/demo_broadcast.py"),
+    "av": ("streams/sources.py", "streams/decode.py", "streams/demo_broadcast.py", "streams/demo_sounds.py"),
     "kafka": ("streams/kafka.py",),
     "redis": ("inference/text/redis_link.py",),
     "re2": ("inference/text/regexes.py",),
