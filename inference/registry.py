@@ -20,7 +20,9 @@ from inference.lanes import Device, Lane
 from inference.metrics import Metrics
 from inference.samples import SAMPLE_RATE_HZ
 from inference.sessions import GraphLayout, OnnxSession, Session
-from inference.speech.vad import LockstepSession, VadDetector
+from inference.speech.lockstep import LockstepSession
+from inference.speech.vad import VadDetector
+from inference.speech.voice import VoiceActivity
 from inference.text.classifier import DirectClassifier, Reader, TextClassifier
 from inference.verdicts import ModelRef
 from inference.vision.codes import CodesDetector
@@ -84,6 +86,7 @@ class _Loader:
     def __init__(self, store: ModelStore, device: Device) -> None:
         self._store = store
         self._device = device
+        self._voice: VoiceActivity | None = None
         self.lanes: list[Lane] = []
 
     def live(self, name: str) -> Stored:
@@ -109,6 +112,19 @@ class _Loader:
         lane.warm()
         self.lanes.append(lane)
         return lane
+
+    def voice(self) -> VoiceActivity:
+        """Open the lane that says where speech is, once for all who ask; raises as `lane`, and ModelsError without the model."""
+        if self._voice is None:
+            stored = self.live(VAD)
+            tensors = (*stored.manifest.inputs, *stored.manifest.outputs)
+            layout = GraphLayout(
+                batch_axes={spec.name: spec.batch_axis for spec in tensors if spec.batch_axis},
+                constants={stored.manifest.inputs[2].name: np.asarray(SAMPLE_RATE_HZ, np.int64)},
+            )
+            lane = self.lane(stored, layout, lambda session: LockstepSession(session, stored.manifest))
+            self._voice = VoiceActivity(lane, stored.manifest)
+        return self._voice
 
 
 def ladder_for(manifest: Manifest, kind: DeviceKind) -> tuple[int, ...]:
@@ -227,13 +243,7 @@ def _line_shapes(manifest: Manifest, widths_px: Sequence[int]) -> tuple[Mapping[
 
 
 def _vad(loader: _Loader, host: Host) -> Detector:
-    stored = loader.live(VAD)
-    layout = GraphLayout(
-        batch_axes={spec.name: spec.batch_axis for spec in (*stored.manifest.inputs, *stored.manifest.outputs) if spec.batch_axis},
-        constants={stored.manifest.inputs[2].name: np.asarray(SAMPLE_RATE_HZ, np.int64)},
-    )
-    lane = loader.lane(stored, layout, lambda session: LockstepSession(session, stored.manifest))
-    return VadDetector(lane, stored.manifest, host=host)
+    return VadDetector(loader.voice(), host=host)
 
 
 def open_classifier(store: ModelStore, device: Device) -> TextClassifier:

@@ -128,7 +128,7 @@ class FrameSample:
         return f"FrameSample({self.room_id} @ {self.pts_s:.2f}s, {self.picture.width}x{self.picture.height})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AudioClip:
     """One window of a room's sound, `[start_s, start_s + duration_s)`; neighbouring windows overlap.
 

@@ -73,6 +73,11 @@ class Ticket:
         """Tell whether it has been answered."""
         return self.timing is not None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was answered with an error."""
+        return self._error is not None
+
     def result(self, timeout_s: float | None = None) -> Rows:
         """Wait for the answer: this sample's rows by output name, without the batch axis.
 

@@ -104,6 +104,18 @@ class TextMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """When something was said, and the sounds it was taken from."""
+
+    start_s: float
+    """Session timeline, seconds."""
+    end_s: float
+    """Session timeline, seconds, exclusive."""
+    units: str = ""
+    """What the acoustic model itself heard there, as toneless pinyin, e.g. `jia wei xin`; empty where a recogniser wrote words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One taxonomy label scored above its detector's floor, on one sample."""
 
@@ -125,6 +137,8 @@ class Finding:
     qr: str | None = None
     """Payload of the code on the picture."""
     match: TextMatch | None = None
+    heard: Heard | None = None
+    """When it was said, for what was heard."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.score <= 1.0:

@@ -13,7 +13,8 @@ import pytest
 from inference.detectors import Speech
 from inference.registry import Built
 from inference.samples import SAMPLE_RATE_HZ, Pcm
-from inference.speech.vad import CHUNKS, PROBABILITIES, STEP_BUCKETS, LockstepSession, SegmentRules, energy_dbfs, speech_segments
+from inference.speech.lockstep import CHUNKS, PROBABILITIES, STEP_BUCKETS, LockstepSession
+from inference.speech.segments import SegmentRules, energy_dbfs, speech_segments
 from inference.testing import FakeSession
 from models.manifest import Manifest
 from tests.conftest import require
