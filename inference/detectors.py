@@ -15,6 +15,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar, cast
 from inference.errors import LivewardenError, ModelError
 from inference.host import Host
 from inference.samples import AudioClip, FrameSample, Modality, Scene
+from inference.speech.transcript import Transcript
 from inference.tickets import Ticket, Timing
 from inference.verdicts import Box, Finding
 
@@ -65,6 +66,8 @@ class Extras:
     """Text on the picture, from top to bottom (`ocr`)."""
     speech: Speech | None = None
     """Speech in the clip (`vad`)."""
+    transcript: Transcript | None = None
+    """What was said in the clip (`asr`)."""
     n_dropped: int = 0
     """Candidates that were over a bound and not looked at."""
 

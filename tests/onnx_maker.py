@@ -81,13 +81,18 @@ def _tensor(name: str, values: NDArray[np.generic]) -> bytes:
 
 
 def onnx_bytes(
-    nodes: Sequence[Node], inputs: Sequence[Port], outputs: Sequence[Port], weights: Mapping[str, NDArray[np.generic]] | None = None
+    nodes: Sequence[Node],
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    weights: Mapping[str, NDArray[np.generic]] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """Encode a whole ModelProto."""
     graph = b"".join(_bytes(1, node.encode()) for node in nodes) + _bytes(2, "graph")
     graph += b"".join(_bytes(5, _tensor(name, values)) for name, values in (weights or {}).items())
     graph += b"".join(_bytes(11, port.encode()) for port in inputs) + b"".join(_bytes(12, port.encode()) for port in outputs)
-    return _number(1, 8) + _bytes(2, "livewarden-tests") + _bytes(7, graph) + _bytes(8, _bytes(1, "") + _number(2, 17))
+    notes = b"".join(_bytes(14, _bytes(1, key) + _bytes(2, value)) for key, value in (metadata or {}).items())
+    return _number(1, 8) + _bytes(2, "livewarden-tests") + _bytes(7, graph) + _bytes(8, _bytes(1, "") + _number(2, 17)) + notes
 
 
 def scale_graph(factor: float = 2.0, shape: Sequence[Dim] = ("n", 3)) -> bytes:
