@@ -9,21 +9,25 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from inference.clock import Clock
 from inference.detectors import Detector, TextReader
-from inference.devices import DeviceKind, DeviceShare
+from inference.devices import DeviceShare
 from inference.errors import ConfigError, LivewardenError
 from inference.host import Host
 from inference.lanes import Device, Lane
+from inference.loader import OCR_CLS, OCR_DET, OCR_REC, PORN, TEXT, UNITS, Loader
 from inference.metrics import Metrics
-from inference.samples import SAMPLE_RATE_HZ
 from inference.sessions import GraphLayout, OnnxSession, Session
-from inference.speech.lockstep import LockstepSession
+from inference.speech.keywords import AcousticModel, Generation, KeywordDetector, TermSource
+from inference.speech.pronouncing import Pronouncer
+from inference.speech.stretches import SIZES
 from inference.speech.vad import VadDetector
-from inference.speech.voice import VoiceActivity
 from inference.text.classifier import DirectClassifier, Reader, TextClassifier
+from inference.text.normalise import Normaliser
 from inference.verdicts import ModelRef
 from inference.vision.codes import CodesDetector
 from inference.vision.crops import WIDTHS_PX
@@ -32,31 +36,38 @@ from inference.vision.ocr import LaneModel, OcrDetector, OcrLimits, OcrModels, s
 from inference.vision.porn import PornDetector
 from models.errors import ModelNotFound, ModelsError
 from models.manifest import Manifest
-from models.store import ModelStore, Stored
+from models.speech_codec import N_MELS
+from models.store import ModelStore
 from models.taxonomy import Taxonomy
 from models.text_codec import LENGTHS, Alphabet
 
 log = logging.getLogger(__name__)
 
-PORN, OCR_DET, OCR_REC, OCR_CLS, VAD = "nudenet-320n", "ppocr-det", "ppocr-rec", "ppocr-cls", "silero-vad"
-TEXT = "text-classifier"
-"""Names in the store."""
 NAMES = ("porn", "codes", "ocr", "vad")
 """Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
-CPU_LADDER = (1, 2, 4)
-"""On a CPU the cost is linear in the batch: larger ones only make everybody wait longer."""
-MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32, TEXT: 32}
-"""Largest batch on a GPU; of the recogniser because of its 18,710-wide softmax."""
-TINY = frozenset({VAD, TEXT})
-"""Models so small that a batch costs little more than one sample on a CPU too."""
-MAX_QUEUE = 256
-"""Samples that may wait in a lane (Overflow.REJECT); lines of one frame are up to 48."""
 MAX_TEXTS = 4096
 """Texts, or windows of long ones, that may wait (Overflow.REJECT): some 0.3 s of one core."""
 FRAME_SHAPES = ((16, 9), (9, 16), (4, 3))
 """Width to height of the pictures that text detection is warmed for: broadcasts, telephones, old cameras."""
 
-Wrap = Callable[[OnnxSession], Session]
+
+class TextEngine(Protocol):
+    """The text engine as detectors need it: `inference/text/check.py` is the real one."""
+
+    @property
+    def findings(self) -> TextReader:
+        """What a text says."""
+        ...
+
+    @property
+    def in_force(self) -> Generation:
+        """The present generation of word lists."""
+        ...
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """What folds texts, and knows how characters are read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,66 +91,10 @@ class Built:
     lanes: tuple[Lane, ...] = ()
 
 
-class _Loader:
-    """Loads models of the store into lanes of one device."""
-
-    def __init__(self, store: ModelStore, device: Device) -> None:
-        self._store = store
-        self._device = device
-        self._voice: VoiceActivity | None = None
-        self.lanes: list[Lane] = []
-
-    def live(self, name: str) -> Stored:
-        return self._store.live(name)
-
-    def lane(self, stored: Stored, layout: GraphLayout, wrap: Wrap | None = None, *, max_queue: int = MAX_QUEUE) -> Lane:
-        """Load, warm and open the lane of one model.
-
-        Raises:
-            ConfigError: the graph cannot be loaded.
-            NotReady: it does not fit the share, or failed in its warm-up.
-        """
-        manifest = stored.manifest
-        ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
-        session = OnnxSession(stored.onnx_path, ref=ref, share=self._device.share, layout=layout)
-        lane = Lane(
-            manifest.name,
-            wrap(session) if wrap else session,
-            self._device,
-            max_queue=max_queue,
-            ladder=ladder_for(manifest, self._device.share.kind),
-        )
-        lane.warm()
-        self.lanes.append(lane)
-        return lane
-
-    def voice(self) -> VoiceActivity:
-        """Open the lane that says where speech is, once for all who ask; raises as `lane`, and ModelsError without the model."""
-        if self._voice is None:
-            stored = self.live(VAD)
-            tensors = (*stored.manifest.inputs, *stored.manifest.outputs)
-            layout = GraphLayout(
-                batch_axes={spec.name: spec.batch_axis for spec in tensors if spec.batch_axis},
-                constants={stored.manifest.inputs[2].name: np.asarray(SAMPLE_RATE_HZ, np.int64)},
-            )
-            lane = self.lane(stored, layout, lambda session: LockstepSession(session, stored.manifest))
-            self._voice = VoiceActivity(lane, stored.manifest)
-        return self._voice
-
-
-def ladder_for(manifest: Manifest, kind: DeviceKind) -> tuple[int, ...]:
-    """Batch sizes of a model on a kind of device: the manifest's, as far as they help there."""
-    if kind is DeviceKind.CPU:
-        top = MAX_BATCH[manifest.name] if manifest.name in TINY else CPU_LADDER[-1]
-    else:
-        top = MAX_BATCH.get(manifest.name, 16)
-    return tuple(size for size in manifest.batch_ladder if size <= top) or (1,)
-
-
 def build_detectors(
     store: ModelStore,
     device: Device,
-    read: TextReader,
+    text: TextEngine,
     *,
     threads: Executor,
     metrics: Metrics | None = None,
@@ -150,7 +105,7 @@ def build_detectors(
     Args:
         store: where the live models are.
         device: whose threads run them; lanes are opened on it and closed with it.
-        read: the text engine, for text on pictures and in codes.
+        text: the text engine, for text on pictures and in codes, and for the terms that are listened for.
         threads: where detectors do their own CPU work.
         metrics: default those of the device.
         ocr: how text is read.
@@ -159,13 +114,13 @@ def build_detectors(
         the detectors, warmed and ready, and the reasons of those that are missing.
     """
     host = Host(threads, clock=device.clock, metrics=metrics or device.metrics)
-    loader = _Loader(store, device)
+    loader = Loader(store, device)
     text_labels = frozenset(label.code for label in Taxonomy.load())
     makers: tuple[Callable[[], Detector], ...] = (
         lambda: _porn(loader, host),
-        lambda: CodesDetector(read, host=host, text_labels=text_labels),
-        lambda: _ocr(loader, read, host, text_labels, ocr or OcrSettings()),
-        lambda: _vad(loader, host),
+        lambda: CodesDetector(text.findings, host=host, text_labels=text_labels),
+        lambda: _ocr(loader, text.findings, host, text_labels, ocr or OcrSettings()),
+        lambda: VadDetector(loader.voice(), host=host),
     )
     detectors: dict[str, Detector] = {}
     missing: dict[str, str] = {}
@@ -186,7 +141,7 @@ def _reason(exc: Exception) -> str:
     return f"{exc}; get it with `livewarden models pull`" if isinstance(exc, ModelNotFound) else str(exc)
 
 
-def _porn(loader: _Loader, host: Host) -> Detector:
+def _porn(loader: Loader, host: Host) -> Detector:
     stored = loader.live(PORN)
     numbers = stored.manifest.preprocess
     shape = (3, numbers.height_px or 320, numbers.width_px or 320)
@@ -194,7 +149,7 @@ def _porn(loader: _Loader, host: Host) -> Detector:
     return PornDetector(lane, stored.manifest, host=host)
 
 
-def _ocr(loader: _Loader, read: TextReader, host: Host, text_labels: frozenset[str], settings: OcrSettings) -> Detector:
+def _ocr(loader: Loader, read: TextReader, host: Host, text_labels: frozenset[str], settings: OcrSettings) -> Detector:
     # All of it is looked up before anything is loaded: half a reader reads nothing.
     names: Sequence[str] = (OCR_DET, OCR_REC, OCR_CLS) if settings.turned else (OCR_DET, OCR_REC)
     found = {name: loader.live(name) for name in names}
@@ -242,8 +197,17 @@ def _line_shapes(manifest: Manifest, widths_px: Sequence[int]) -> tuple[Mapping[
     return tuple({manifest.inputs[0].name: (3, height, width)} for width in widths_px)
 
 
-def _vad(loader: _Loader, host: Host) -> Detector:
-    return VadDetector(loader.voice(), host=host)
+def _spotting(loader: Loader, source: TermSource, host: Host, labels: frozenset[str]) -> KeywordDetector:
+    stored = loader.live(UNITS)
+    shapes = tuple({stored.manifest.inputs[0].name: (size, N_MELS)} for size in SIZES)
+    voice = loader.voice()
+    model = AcousticModel(loader.lane(stored, GraphLayout(warm_shapes=shapes)), stored.manifest)
+    return KeywordDetector(model, voice, source, host=host, labels=labels)
+
+
+def term_source(text: TextEngine, clock: Clock) -> TermSource:
+    """Say where the terms come from that are listened for."""
+    return TermSource(lambda: text.in_force, Pronouncer(text.normaliser), clock.utc)
 
 
 def open_classifier(store: ModelStore, device: Device) -> TextClassifier:
@@ -262,7 +226,7 @@ def open_classifier(store: ModelStore, device: Device) -> TextClassifier:
         return session
 
     layout = GraphLayout(warm_shapes=tuple({stored.manifest.inputs[0].name: (length,)} for length in LENGTHS))
-    lane = _Loader(store, device).lane(stored, layout, noted, max_queue=MAX_TEXTS)
+    lane = Loader(store, device).lane(stored, layout, noted, max_queue=MAX_TEXTS)
     return TextClassifier(lane, Reader(stored.manifest, alphabets[0], lane.session.ref), clock=device.clock)
 
 

@@ -136,6 +136,11 @@ class TextChecker:
         return self._matcher.terms
 
     @property
+    def in_force(self) -> Matcher:
+        """The present generation of lists; it never changes, a reload makes another one."""
+        return self._matcher
+
+    @property
     def n_patterns(self) -> int:
         """Patterns searched for."""
         return self._matcher.n_patterns

@@ -82,6 +82,10 @@ class Matcher:
 
     def __init__(self, language: Language, lists: Sequence[WordList], allow: Sequence[str]) -> None:
         self._language = language
+        self.lists: tuple[WordList, ...] = tuple(lists)
+        """The lists themselves."""
+        self.allowed: tuple[str, ...] = tuple(allow)
+        """Phrases that suppress the hits they overlap."""
         self.terms: tuple[Term, ...] = tuple(term for word_list in lists for term in word_list.terms)
         """Every term of every list."""
         self.parts = language.forms.composer(self.terms)

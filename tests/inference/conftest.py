@@ -55,6 +55,6 @@ def cpu_device() -> Iterator[Device]:
 @pytest.fixture(scope="session")
 def built(public_models: ModelStore, cpu_device: Device, threads: ThreadPoolExecutor) -> Built:
     """Every detector there is."""
-    built = build_detectors(public_models, cpu_device, TextChecker.load().findings, threads=threads)
+    built = build_detectors(public_models, cpu_device, TextChecker.load(), threads=threads)
     assert set(built.detectors) == set(NAMES), built.missing
     return built

@@ -14,8 +14,9 @@ import pytest
 from inference.devices import DeviceKind, DeviceShare
 from inference.errors import ConfigError
 from inference.lanes import Device
+from inference.loader import ladder_for
 from inference.policy_book import PolicyBook
-from inference.registry import TEXT, direct_classifier, ladder_for, open_classifier
+from inference.registry import TEXT, direct_classifier, open_classifier
 from inference.samples import Scene
 from inference.text.classifier import DirectClassifier, TextClassifier
 from inference.text.served import ServedText

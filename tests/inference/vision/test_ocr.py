@@ -13,6 +13,7 @@ import pytest
 from inference.lanes import Device
 from inference.registry import Built, OcrSettings, build_detectors
 from inference.samples import Modality, Pixels, Scene
+from inference.text.check import TextChecker
 from inference.verdicts import Finding, TextMatch
 from inference.vision.ocr import OcrDetector, search_size
 from models.store import ModelStore
@@ -123,7 +124,7 @@ async def test_lines_that_stand_on_their_head_are_read_where_that_is_switched_on
     public_models: ModelStore, cpu_device: Device, threads: ThreadPoolExecutor
 ) -> None:
     settings = OcrSettings(turned=True)
-    built = build_detectors(public_models, cpu_device, lambda text, scene: (), threads=threads, ocr=settings)
+    built = build_detectors(public_models, cpu_device, TextChecker.load(base=False), threads=threads, ocr=settings)
     try:
         turned = np.ascontiguousarray(written("UPSIDE 24680")[::-1, ::-1])
         lines = (await built.detectors["ocr"].detect(frame(turned))).lines

@@ -1,0 +1,216 @@
+"""Terms of the word lists heard in a clip, found in the answers of the acoustic model: no training for a new term, no transcript.
+
+    clip -> energy gate -> voice activity -> stretches of speech -> features -> lane of the acoustic model -> posteriors -> spotting
+
+What is quiet, or no speech, never reaches the acoustic model; where the network does not know what it hears, its answer counts for
+nothing. A finding says which term, when, how surely, and the sounds that were heard there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.detectors import Outputs, StagedDetector, timings_of
+from inference.host import Host
+from inference.lanes import Lane
+from inference.samples import AudioClip, Modality
+from inference.speech.confidence import SpottingRules
+from inference.speech.hearing import HeardLine, HeardTerm, line_of, listen
+from inference.speech.pronouncing import Pronouncer
+from inference.speech.segments import energy_dbfs
+from inference.speech.stretches import Posteriors, Stretch, pieces_of, start_s, stretches_of
+from inference.speech.vocabulary import Listed, NamedList, Vocabulary
+from inference.speech.voice import Chunked, VoiceActivity, VoiceOutputs, clean
+from inference.text.check import LEVEL_SCORES
+from inference.verdicts import Finding, Heard, TextMatch
+from models.manifest import Manifest
+from models.speech_codec import N_MELS, SILENCE, UNITS, log_mels
+
+log = logging.getLogger(__name__)
+
+MIN_ENERGY_DBFS = -60.0
+"""A quieter clip is silence to whoever listens, and is not looked into."""
+
+SPOKEN = "spoken"
+"""The transform that a finding names: the term was not written but said."""
+
+
+class Generation(Protocol):
+    """One generation of word lists; never changes."""
+
+    @property
+    def lists(self) -> Sequence[NamedList]:
+        """Word lists."""
+        ...
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Phrases that suppress what they overlap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TermSource:
+    """Where the terms come from that are listened for."""
+
+    in_force: Callable[[], Generation]
+    """The present generation: the same one until the lists are swapped."""
+    pronouncer: Pronouncer
+    utc: Callable[[], datetime]
+    """Now: expired terms do not count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AcousticModel:
+    """The lane of the acoustic model and what its manifest says."""
+
+    lane: Lane
+    manifest: Manifest
+
+    @property
+    def features(self) -> str:
+        """Name of its input."""
+        return self.manifest.inputs[0].name
+
+    @property
+    def log_probs(self) -> str:
+        """Name of its output."""
+        return self.manifest.outputs[0].name
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SpeechOutputs(Outputs):
+    """What the acoustic model heard in one clip."""
+
+    posteriors: Posteriors
+
+
+class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
+    """Listens for every term that counts in scene `asr`; the lists may be swapped at any time."""
+
+    name = "spotting"
+    modality = Modality.AUDIO
+    takes = AudioClip
+
+    def __init__(
+        self, model: AcousticModel, voice: VoiceActivity, source: TermSource, *, host: Host, labels: frozenset[str]
+    ) -> None:
+        """Bind to a lane.
+
+        Args:
+            model: the acoustic model.
+            voice: says where speech is.
+            source: the terms.
+            host: threads and clock.
+            labels: every code a list may use.
+
+        Raises:
+            ManifestError: a number is missing.
+        """
+        super().__init__(host, labels)
+        self._model = model
+        self._voice = voice
+        self._source = source
+        self._rules = SpottingRules.of(model.manifest)
+        self._lock = threading.Lock()
+        self._of: Generation | None = None
+        self._vocabulary: Vocabulary | None = None
+
+    def prepare(self, sample: AudioClip) -> Chunked:
+        """Cut into chunks for the voice-activity net; a quiet clip has none."""
+        if energy_dbfs(clean(sample)) < MIN_ENERGY_DBFS:
+            return Chunked(sample, np.zeros((0, 0), np.float32), 0)
+        return self._voice.prepare(sample)
+
+    async def infer(self, prepared: Chunked, *, deadline_s: float | None) -> SpeechOutputs:
+        """Find speech, then let the acoustic model hear it."""
+        clip = prepared.clip
+        voiced = await self._voice.listen(prepared, deadline_s=deadline_s)
+        if not len(voiced.probabilities):
+            return SpeechOutputs(posteriors=Posteriors.joined([], len(UNITS)))
+        work = await self._host.run(self.name, lambda: list(self._features(voiced, clip)), deadline_s=deadline_s)
+        tickets = [
+            [self._model.lane.submit({self._model.features: rows}, deadline_s=deadline_s) for rows in features]
+            for _, features in work
+        ]
+        answers = [[(await ticket)[self._model.log_probs] for ticket in row] for row in tickets]
+        heard = [(stretch, _joined(stretch, rows)) for (stretch, _), rows in zip(work, answers, strict=True)]
+        timings = timings_of([ticket for row in tickets for ticket in row])
+        return SpeechOutputs(posteriors=Posteriors.joined(heard, len(UNITS)), timings=(*voiced.timings, *timings))
+
+    def findings(self, outputs: SpeechOutputs, sample: AudioClip) -> tuple[Finding, ...]:
+        """What is said of the lists' terms, in the order of time; one finding a label and place."""
+        now = self._source.utc()
+        heard = listen(outputs.posteriors, self.vocabulary(), self._rules)
+        return tuple(
+            self._finding(one, listed, outputs.posteriors, sample)
+            for one in heard
+            for listed in one.listed
+            if listed.term.counts_at(now)
+        )
+
+    def vocabulary(self) -> Vocabulary:
+        """Return what is listened for now; worked out once for each generation of lists."""
+        generation = self._source.in_force()
+        with self._lock:
+            if self._vocabulary is None or self._of is not generation:
+                self._vocabulary = Vocabulary.of(generation.lists, generation.allowed, self._source.pronouncer)
+                self._of = generation
+                log.info("listening for terms", extra={"n_terms": self._vocabulary.n_terms, **_counts(self._vocabulary)})
+            return self._vocabulary
+
+    def try_out(self, outputs: SpeechOutputs, vocabulary: Vocabulary, *, share: float) -> tuple[HeardTerm, ...]:
+        """Listen for another vocabulary; a share above 1 tells what falls short of the floors too."""
+        return listen(outputs.posteriors, vocabulary, self._rules, share=share)
+
+    def line(self, outputs: SpeechOutputs, heard: HeardTerm) -> HeardLine:
+        """Write the sounds heard around a term."""
+        return line_of(outputs.posteriors, heard.hit, self._source.pronouncer)
+
+    def _finding(self, one: HeardTerm, listed: Listed, posteriors: Posteriors, sample: AudioClip) -> Finding:
+        line = line_of(posteriors, one.hit, self._source.pronouncer)
+        begun_s = start_s(one.first, sample)
+        return Finding(
+            listed.term.label,
+            round(min(one.confidence, LEVEL_SCORES[listed.term.level]), 4),
+            self.modality,
+            self.name,
+            begun_s,
+            model=self._model.lane.session.ref,
+            text=line.text,
+            match=TextMatch(listed.ref, listed.term.text, (line.span,), line.inside, (SPOKEN,)),
+            heard=Heard(begun_s, min(start_s(one.end, sample), sample.end_s), line.inside),
+        )
+
+    def _features(self, voiced: VoiceOutputs, clip: AudioClip) -> Iterator[tuple[Stretch, list[NDArray[np.float32]]]]:
+        """Yield the stretches of speech with the features of their pieces, padded with silence to their sizes. CPU work."""
+        pcm = clean(clip)
+        for stretch in stretches_of(self._voice.speech(voiced, clip).segments, clip):
+            yield stretch, [_padded(log_mels(pcm[piece.pcm]), piece.size) for piece in pieces_of(stretch)]
+
+
+def _padded(features: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    rows = np.full((size, N_MELS), SILENCE, np.float32)
+    rows[: len(features)] = features[:size]
+    return rows
+
+
+def _joined(stretch: Stretch, answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Put the answers to the pieces of a stretch together, each frame from the piece that heard most around it."""
+    parts = [
+        answer[piece.own - piece.first : piece.own_end - piece.first]
+        for piece, answer in zip(pieces_of(stretch), answers, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _counts(vocabulary: Vocabulary) -> dict[str, int]:
+    return {f"n_{reason}": n_terms for reason, n_terms in vocabulary.left_out.items()}
