@@ -148,12 +148,13 @@ class Policy:
         """How bad it is: as the rule says, or the taxonomy."""
         return self.taxonomy[label].severity if rule.severity is None else rule.severity
 
-    def decide(self, findings: Iterable[Finding], *, scene: Scene | None = None) -> Verdict:
+    def decide(self, findings: Iterable[Finding], *, scene: Scene | None = None, beside: Sequence[Finding] = ()) -> Verdict:
         """Answer to the findings of one sample.
 
         Args:
             findings: of one look of one or several detectors.
             scene: where a text came from; None for media, whose words are OCR or ASR by the finding's modality.
+            beside: what was found a moment ago on other samples of the room: it may second a finding, and is not judged itself.
 
         Returns:
             Every finding with its own decision, harshest and highest score first; PASS where nothing was found or no rule speaks.
@@ -161,7 +162,8 @@ class Policy:
         Raises:
             UnknownLabel: a finding's label is not in the taxonomy.
         """
-        judged = self.decide_each(tuple(findings), scene=scene)
+        findings = tuple(findings)
+        judged = [self._judge(finding, scene, (*findings, *beside)) for finding in findings]
         judged.sort(key=lambda one: (-one.decision.rank, -one.finding.score, -one.severity, one.finding.label))
         return Verdict(worst(one.decision for one in judged), self.ref, tuple(judged))
 
@@ -189,6 +191,7 @@ class Policy:
             f"{finding.score:.2f}",
             finding.detector,
             quoted if len(quoted) <= MAX_REASON_TEXT else f"{quoted[: MAX_REASON_TEXT - 1]}…",
+            finding.match.term if finding.match else "",
         )
         return rule.reason.filled(dict(zip(PLACEHOLDERS, values, strict=True)))
 
@@ -202,7 +205,7 @@ class Policy:
             return Judged(finding, Decision.PASS, rule.pattern, severity, rule.hint(Decision.PASS))
         alone = not any(self._seconds(finding, other, scene) for other in beside)
         decision = rule.capped(rule.decision(seen.score), alone=alone)
-        return Judged(seen, decision, rule.pattern, severity, rule.hint(decision))
+        return Judged(seen, decision, rule.pattern, rule.capped_severity(severity, alone=alone), rule.hint(decision))
 
     def _seconds(self, finding: Finding, other: Finding, scene: Scene | None) -> bool:
         """Tell whether another modality says the same: a label of the same family, at least worth a review."""

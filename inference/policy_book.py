@@ -108,19 +108,21 @@ class PolicyBook:
         # A business with a policy for its rooms, but none for this scene, gets the scene's: scenes differ more than businesses.
         return chosen or own_room or self._shelf.for_rooms[ANY_BIZ]
 
-    def verdict(self, policy: Policy, findings: Iterable[Finding], *, scene: Scene | None = None) -> Verdict:
-        """Decide, and record beside it what the policy's candidates would have said.
+    def verdict(
+        self, policy: Policy, findings: Iterable[Finding], *, scene: Scene | None = None, beside: Sequence[Finding] = ()
+    ) -> Verdict:
+        """Decide as `Policy.decide` does, and record with it what the policy's candidates would have said.
 
         Raises:
             UnknownLabel: a finding's label is not in the taxonomy.
         """
         findings = tuple(findings)
-        verdict = policy.decide(findings, scene=scene)
+        verdict = policy.decide(findings, scene=scene, beside=beside)
         if not policy.shadow:
             return verdict
         policies = self._shelf.policies  # a candidate may have gone with a reload while the room still holds the older policy
         candidates = [policies[candidate] for candidate in policy.shadow if candidate in policies]
-        shadow = {candidate.id: candidate.decide(findings, scene=scene).decision for candidate in candidates}
+        shadow = {candidate.id: candidate.decide(findings, scene=scene, beside=beside).decision for candidate in candidates}
         return replace(verdict, shadow=MappingProxyType(shadow))
 
     def reload(self) -> ReloadReport:

@@ -203,6 +203,7 @@ def _read_bounds(section: Section) -> dict[str, Any]:
         "sure": ("never", lambda: section.number("sure", 0.0, 1.0)),
         "max_per_hour": ("none", lambda: section.integer("max_per_hour", 0, 100_000)),
         "alone_max": ("none", lambda: section.choice("alone_max", Decision)),
+        "alone_max_severity": ("none", lambda: section.integer("alone_max_severity", 1, 4)),
     }
     bounds: dict[str, Any] = {}
     for key, (word, read) in readers.items():

@@ -85,7 +85,7 @@ class Reason:
         return Reason(self.zh.format_map(known), self.en.format_map(known))
 
 
-PLACEHOLDERS = ("label", "label_zh", "label_en", "sublabel", "hits", "window", "score", "detector", "text")
+PLACEHOLDERS = ("label", "label_zh", "label_en", "sublabel", "hits", "window", "score", "detector", "text", "term")
 """What a reason template may name."""
 
 _FORMATTER = string.Formatter()
@@ -143,6 +143,8 @@ class Rule:
     """A room's blocks under this label within an hour; more are downgraded to review. None: no bound."""
     alone_max: Decision | None = None
     """The harshest answer while no other modality agrees, e.g. `review` for a keyword that was only heard. None: no bound."""
+    alone_max_severity: int | None = None
+    """The worst severity while no other modality agrees, 1..4. None: no bound."""
     reason: Reason = Reason(
         zh="最近{window}个样本中{hits}个命中：{label_zh}",
         en="{hits} of the last {window} samples: {label_en}",
@@ -164,6 +166,10 @@ class Rule:
         if alone and self.alone_max is not None and decision.rank > self.alone_max.rank:
             return self.alone_max
         return decision
+
+    def capped_severity(self, severity: int, *, alone: bool) -> int:
+        """Severity after `alone_max_severity`."""
+        return severity if not alone or self.alone_max_severity is None else min(severity, self.alone_max_severity)
 
     def hint(self, decision: Decision) -> str:
         """Advice that goes with a decision."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.policy import Cadence, Policy, SamplingPolicy
+from inference.policy_book import PolicyBook
 from inference.policy_file import parse_policies
 from inference.rules import Reason, Rule, Zone, Zones, settle
 from inference.samples import Modality, Scene
@@ -165,6 +168,35 @@ def test_one_modality_alone_is_capped_until_another_agrees():
     twice = finding("gambling.scene", 0.95, modality=Modality.AUDIO, detector="asr")
     assert mine.decide([heard, twice]).decision is Decision.REVIEW
     assert mine.decide([heard, finding("gambling.scene", 0.6)]).decision is Decision.BLOCK
+
+
+def test_what_is_only_heard_is_never_told_as_the_worst_until_another_modality_agrees():
+    shipped = PolicyBook.load((), taxonomy=TAXONOMY).for_room("any")
+    heard = finding("porn.solicit", 0.8, modality=Modality.AUDIO, detector="spotting")
+    seen = finding("porn.nudity", 0.8)
+
+    assert shipped.taxonomy["porn.solicit"].severity == 4
+    assert [one.severity for one in shipped.decide([heard]).judged] == [3]
+    assert shipped.decide([heard], beside=[seen]).judged[0].severity == 4
+    assert shipped.decide([heard], beside=[heard]).judged[0].severity == 3
+
+
+def test_what_was_found_a_moment_ago_seconds_and_is_not_judged_again():
+    mine = policy("  - {label: '*', review: 0.5, block: 0.8}\n  - {label: '*', modality: audio, alone_max: review}")
+    heard = finding("gambling.promo", 0.95, modality=Modality.AUDIO, detector="spotting")
+
+    verdict = mine.decide([heard], beside=[finding("gambling.scene", 0.6)])
+
+    assert verdict.decision is Decision.BLOCK
+    assert [one.finding.label for one in verdict.judged] == ["gambling.promo"]
+
+
+def test_a_reason_may_name_the_term():
+    mine = policy("  - {label: '*', review: 0.5, reason: {zh: '听到{term}', en: 'heard {term} in {text}'}}")
+    match = TextMatch("base@1", "加微信", (Span(0, 11),), "jia wei xin", ("spoken",))
+    judged = mine.decide([replace(finding(score=0.7), match=match)]).judged[0]
+
+    assert mine.reason(judged).en == "heard 加微信 in jia wei xin"
 
 
 def test_a_second_modality_that_no_rule_looks_at_does_not_second():

@@ -57,6 +57,7 @@ rules:
     min_area: 0.01
     max_per_hour: 0
     alone_max: review
+    alone_max_severity: 3
     reason: {zh: "见{label_zh}", en: "saw {label_en}"}
 """
     )[0]
@@ -75,6 +76,7 @@ rules:
     layer = draft.layers[0]
     assert (layer.modalities, layer.scenes) == ({Modality.IMAGE, Modality.TEXT}, {Scene.OCR})
     assert layer.given["alone_max"] is Decision.REVIEW
+    assert layer.given["alone_max_severity"] == 3
     assert layer.given["max_per_hour"] == 0
     assert layer.given["block_hint"] == "x_call_anchor"
     assert layer.given["zones"].exclude[0].x == 0.8
@@ -82,9 +84,10 @@ rules:
 
 
 def test_a_bound_is_lifted_by_its_word():
-    given = parse(HEAD + "rules: [{label: '*', block: never, sure: never, max_per_hour: none, alone_max: none}]")[0].layers[0].given
+    given = HEAD + "rules: [{label: '*', block: never, sure: never, max_per_hour: none, alone_max: none, alone_max_severity: none}]"
+    layer = parse(given)[0].layers[0]
 
-    assert given == {"block": None, "sure": None, "max_per_hour": None, "alone_max": None}
+    assert layer.given == dict.fromkeys(("block", "sure", "max_per_hour", "alone_max", "alone_max_severity"))
 
 
 def test_several_documents_are_several_policies():
