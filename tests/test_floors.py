@@ -45,6 +45,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "av": ("streams/sources.py", "streams/decode.py", "streams/demo_broadcast.py", "streams/demo_sounds.py"),
     "kafka": ("streams/kafka.py",),
     "redis": ("inference/text/redis_link.py",),
+    "sherpa_onnx": ("inference/speech/sherpa.py",),
     "re2": ("inference/text/regexes.py",),
     "fastapi": HTTP_HOMES,
     "starlette": HTTP_HOMES,
