@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from inference.checks import Checked
 from inference.ids import Ids
-from inference.schemas import BoxBody, MediaAnswer, MediaFinding, PolicyBody, ReasonBody
+from inference.schemas import BoxBody, HeardBody, MediaAnswer, MediaFinding, PolicyBody, ReasonBody
 from inference.text.reasons import LabelBook, reason_for
 from inference.text_answers import decisive
 from inference.verdicts import Verdict
@@ -47,7 +47,7 @@ class MediaAnswers:
 
 def _media_findings(verdict: Verdict) -> Iterator[MediaFinding]:
     for judged in verdict.judged:
-        finding = judged.finding
+        finding, match, heard = judged.finding, judged.finding.match, judged.finding.heard
         yield MediaFinding(
             label=finding.label,
             sublabel=finding.sublabel,
@@ -58,4 +58,9 @@ def _media_findings(verdict: Verdict) -> Iterator[MediaFinding]:
             text=finding.text,
             qr=finding.qr,
             model=str(finding.model) if finding.model else None,
+            word_list=match.list if match else None,
+            term=match.term if match else None,
+            spans=[(span.start, span.end) for span in match.spans] if match else [],
+            transforms=list(match.transforms) if match else [],
+            heard=None if heard is None else HeardBody(round(heard.start_s, 3), round(heard.end_s, 3), heard.units),
         )

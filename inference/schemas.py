@@ -146,7 +146,15 @@ class BoxBody(Struct, frozen=True):
     name: str
 
 
-class MediaFinding(Struct, frozen=True):
+class HeardBody(Struct, frozen=True):
+    """When something was said, seconds from the beginning of the clip, and the sounds heard there."""
+
+    start_s: float
+    end_s: float
+    units: Annotated[str, Meta(description="toneless pinyin, where an acoustic model heard it")]
+
+
+class MediaFinding(Struct, frozen=True, rename={"word_list": "list"}):
     """One label found on a picture or in a clip."""
 
     label: str
@@ -158,6 +166,11 @@ class MediaFinding(Struct, frozen=True):
     text: str | None
     qr: str | None
     model: Annotated[str, Meta(description="name@version")] | None
+    word_list: Annotated[str, Meta(description="of words read or heard: the list, and its version")] | None = None
+    term: Annotated[str, Meta(description="as the list writes it")] | None = None
+    spans: Annotated[list[tuple[int, int]], Meta(description="half-open, in code points of `text`")] = []
+    transforms: list[str] = []
+    heard: HeardBody | None = None
 
 
 class MediaAnswer(Struct, frozen=True):

@@ -17,7 +17,7 @@ from inference.errors import DeadlineExceeded, InvalidSample, LivewardenError, N
 from inference.pictures import MAX_PICTURE_BYTES
 from inference.samples import Modality, Pixels
 from inference.schemas import TextAnswer
-from inference.verdicts import Box, Decision, Finding, Judged, PolicyRef, Verdict
+from inference.verdicts import Box, Decision, Finding, Heard, Judged, PolicyRef, Verdict
 from models.taxonomy import Taxonomy
 from streams.desk import DanmakuLine, PushAnswer, PushedFrame, PushedSound, Queued
 from streams.push import CAPTURED_AT
@@ -110,6 +110,7 @@ class WorkerClient:
             boxes=tuple(msgspec.convert(box, Box) for box in view["boxes"]),
             text=view["text"],
             qr=view["qr"],
+            heard=msgspec.convert(view.get("heard"), Heard | None),
         )
         severity = self._taxonomy[finding.label].severity
         return Judged(finding, Decision(view["decision"]), rule=finding.label, severity=severity, action_hint=view["decision"])

@@ -19,10 +19,12 @@ from inference.errors import InvalidSample
 from inference.samples import FrameSample, Modality, Scene
 from inference.verdicts import Decision, Judged, Verdict
 from streams.alerts import encode
+from streams.echoes import Echoes
 from streams.evidence import EvidenceUnavailable, missing_note
 from streams.lifecycle import HealthTransition
 from streams.looks import Look, modality_of
 from streams.reports import Moment, room_alert, shadow_alerts, violation_alert
+from streams.seconding import Seconding
 from streams.showcase import Showcase
 from streams.stores import Stores
 from streams.violations import Kind, Observation, RoomRef, Transition, ViolationTracker
@@ -49,6 +51,8 @@ class Judge:
         self._clock = clock
         self._tracker = ViolationTracker()
         self._gate = EvidenceGate()
+        self._echoes = Echoes()
+        self._seconding = Seconding()
         self._showcase = Showcase(stores.evidence, stores.recent)
 
     def restore(self) -> None:
@@ -72,22 +76,11 @@ class Judge:
 
     async def look(self, look: Look, watch: Watch) -> Verdict:
         """Decide on one look that did not fail; what it makes of a room's violations is committed when this returns."""
-        scene = Scene.OCR if any(finding.match is not None for finding in look.findings) else None
-        verdict = self._engine.policies.verdict(watch.policy, look.findings, scene=scene)
+        is_read = isinstance(look.sample, FrameSample) and any(finding.match is not None for finding in look.findings)
+        scene = Scene.OCR if is_read else None  # what is heard brings its own scene
+        verdict = self._verdict(look, watch, scene)
         decided_s = self._clock.now_s()
-        evidence: tuple[str, ...] = ()
-        if verdict.decision is not Decision.PASS and not look.repeated:
-            evidence = await self._exhibit(look, verdict, watch)
-        observation = Observation(
-            room=room_ref(watch),
-            detector=look.detector,
-            modality=modality_of(look.sample),
-            pts_s=_moment(look),
-            captured_at=look.sample.captured_at,
-            judged=verdict.judged,
-            scene=scene,
-            evidence=evidence,
-        )
+        observation = await self._observed(look, watch, verdict, scene)
         moment = Moment(look.sample.captured_at, _moment(look))
         shadows = shadow_alerts(verdict, room_ref(watch), moment, detector=look.detector, modality=modality_of(look.sample))
         if shadows:
@@ -123,7 +116,8 @@ class Judge:
 
     async def end(self, watch: Watch) -> None:
         """Close everything of a room whose session ends."""
-        self._gate.forget(watch.room.room_id)
+        for memory in (self._gate, self._echoes, self._seconding):
+            memory.forget(watch.room.room_id)
         await self._tell(self._tracker.end_session(watch.room.room_id, watch.at_s(self._clock.now_s())))
 
     async def health(self, watch: Watch, changes: Sequence[HealthTransition]) -> None:
@@ -142,9 +136,32 @@ class Judge:
         """Take a violation back; one that is long over is only marked in the index."""
         await self._tell(self._tracker.retract(violation_id))
 
-    async def _exhibit(self, look: Look, verdict: Verdict, watch: Watch) -> tuple[str, ...]:
-        """Store what shows the finding, if the violation would carry it."""
-        judged = [one for one in verdict.judged if one.decision is not Decision.PASS]
+    async def _observed(self, look: Look, watch: Watch, verdict: Verdict, scene: Scene | None) -> Observation:
+        """Store what shows the findings and put together what the tracker takes; echoes of what was heard before are left out."""
+        judged = self._echoes.fresh(watch.room.room_id, watch.broadcast.session_id, verdict.judged)
+        shown = [one for one in judged if one.decision is not Decision.PASS]
+        evidence = await self._exhibit(look, shown, watch) if shown and not look.repeated else ()
+        return Observation(
+            room=room_ref(watch),
+            detector=look.detector,
+            modality=modality_of(look.sample),
+            pts_s=min([one.finding.heard.start_s for one in shown if one.finding.heard], default=_moment(look)),
+            captured_at=look.sample.captured_at,
+            judged=judged,
+            scene=scene,
+            evidence=evidence,
+        )
+
+    def _verdict(self, look: Look, watch: Watch, scene: Scene | None) -> Verdict:
+        """Ask the policy; what the room's other looks found a moment ago may second what this one found."""
+        place = (watch.room.room_id, watch.broadcast.session_id, _moment(look))
+        beside = self._seconding.beside(*place)
+        verdict = self._engine.policies.verdict(watch.policy, look.findings, scene=scene, beside=beside)
+        self._seconding.note(*place, verdict.judged)
+        return verdict
+
+    async def _exhibit(self, look: Look, judged: Sequence[Judged], watch: Watch) -> tuple[str, ...]:
+        """Store what shows the findings, if the violation would carry it."""
         if not self._gate.admits(watch.room.room_id, judged, _moment(look)):
             return ()
         try:

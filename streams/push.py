@@ -213,6 +213,7 @@ def push_view(answer: PushAnswer) -> dict[str, Any]:
                     "text": judged.finding.text,
                     "qr": judged.finding.qr,
                     "boxes": [msgspec.to_builtins(box) for box in judged.finding.boxes],
+                    "heard": msgspec.to_builtins(judged.finding.heard),
                 }
                 for judged in answer.verdict.judged
             ],

@@ -59,7 +59,8 @@ class Showcase:
         """
         text = next((one.finding.text for one in judged if one.finding.text), None)
         if isinstance(sample, AudioClip):
-            spans = [(span.start, span.end) for one in judged if one.finding.match for span in one.finding.match.spans]
+            said = [one.finding.match for one in judged if one.finding.match and one.finding.text == text]
+            spans = sorted({(span.start, span.end) for match in said for span in match.spans})
             return (_encode(_Reference("audio", audio=self._store.write_audio(sample, transcript=text, spans=spans))),)
         boxes = tuple(dict.fromkeys(box for one in judged for box in one.finding.boxes))
         qr = next((one.finding.qr for one in judged if one.finding.qr), None)
