@@ -42,6 +42,20 @@ export const checkImage = (file) =>
 export const checkAudio = (file) =>
   json("v1/audio/check", { method: "POST", body: file, headers: { "Content-Type": file.type || "audio/wav" }, timeout_ms: 30000 });
 
+export const logos = () => json("v1/logos");
+export const examineLogo = (name, files) => json(`v1/logos/${encodeURIComponent(name)}/examine`, { method: "POST", body: form(files), timeout_ms: 60000 });
+export const enrolLogo = (name, files, query) =>
+  json(`v1/logos/${encodeURIComponent(name)}?${query}`, { method: "PUT", body: form(files), timeout_ms: 60000 });
+export const removeLogo = (name) => send(`v1/logos/${encodeURIComponent(name)}`, { method: "DELETE" });
+
+export const logoPicture = (name, n) => picture(`v1/logos/${encodeURIComponent(name)}/pictures/${n}`);
+
+function form(files) {
+  const body = new FormData();
+  for (const file of files) body.append("file", file, file.name);
+  return body;
+}
+
 /** Names of the labels in both languages: {code: {zh, en}}; served beside this page, needs no key. */
 export const labels = () => json("console/labels.json");
 
@@ -50,8 +64,10 @@ const MAX_MEDIA = 120;
 const media = new Map();
 
 /** Address in memory of the n-th evidence file of a violation (frames first, then sound, then strips). */
-export function evidence(id, n) {
-  const path = `v1/violations/${encodeURIComponent(id)}/evidence/${n}`;
+export const evidence = (id, n) => picture(`v1/violations/${encodeURIComponent(id)}/evidence/${n}`);
+
+/** Address in memory of a file behind the key. */
+export function picture(path) {
   let held = media.get(path);
   if (!held) {
     held = send(path).then((answer) => answer.blob()).then((blob) => URL.createObjectURL(blob));

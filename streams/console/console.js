@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Detail } from "./detail.js";
 import { byId, el, seconds } from "./dom.js";
+import { Logos } from "./logos.js";
 import { Rooms, blindness } from "./rooms.js";
 import { Tryout } from "./tryout.js";
 import { Violations } from "./violations.js";
@@ -17,6 +18,7 @@ const page = {
   violations: new Violations((violation) => page.detail.open(violation), () => poll()),
   detail: new Detail(() => poll()),
   tryout: new Tryout(),
+  logos: new Logos(),
   status: null,
   heardAt: null,
   trouble: null,
@@ -112,6 +114,7 @@ function dressPage() {
   page.violations.dress();
   page.detail.dress();
   page.tryout.redraw();
+  page.logos.dress();
   showTotals();
   showTrouble();
 }

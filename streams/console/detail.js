@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { boxed, byId, clock, el, marked, percent, seconds } from "./dom.js";
+import { enrolledPicture } from "./logos.js";
 import { labelName, language, side, word } from "./words.js";
 import { decisionBadge, stateNote } from "./violations.js";
 
@@ -46,6 +47,13 @@ function strips(violation, from) {
       el("span", { class: "tag", text: word("strip") }),
       el("span", { class: "figure", text: ` ${seconds(strip.start_s)} – ${seconds(strip.end_s)} ` }), note));
   });
+}
+
+/** What the picture was found to look like: the enrolled one, beside the evidence. */
+function likeness(violation) {
+  if (violation.detector?.name !== "logo" || !violation.sublabel) return null;
+  return el("figure", {}, enrolledPicture(violation.sublabel, "large"),
+    el("figcaption", {}, el("span", { class: "tag", text: word("enrolledAs") }), ` ${violation.sublabel}`));
 }
 
 function timing(violation) {
@@ -117,7 +125,7 @@ export class Detail {
         el("p", { class: "because", text: side(violation.reason) }),
         el("div", { class: "dim small" }, el("code", { text: violation.label }), ` · ${violation.violation_id}`)),
       this.reviewBar(violation),
-      el("section", {}, el("h3", { text: word("evidence") }), ...(media.length ? media : [el("p", { class: "dim", text: word("noEvidence") })]),
+      el("section", {}, el("h3", { text: word("evidence") }), likeness(violation), ...(media.length ? media : [el("p", { class: "dim", text: word("noEvidence") })]),
         ...(violation.evidence?.notes ?? []).map((note) => el("p", { class: "dim", text: note }))),
       ...[timing(violation), facts(violation)].filter(Boolean),
       el("details", {}, el("summary", { text: word("json") }), el("pre", { text: JSON.stringify(violation, null, 2) })));

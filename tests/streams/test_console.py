@@ -35,6 +35,10 @@ ROUTES = {
     "v1/text/check",
     "v1/images/check",
     "v1/audio/check",
+    "v1/logos",
+    "v1/logos/{}",
+    "v1/logos/{}/examine",
+    "v1/logos/{}/pictures/{}",
     "console/labels.json",
 }
 EVIL = "<img src=x onerror=\"document.title='owned'\">"

@@ -1,0 +1,171 @@
+// The drawer of enrolled logos: what is looked for, and enrolment of a new one by dropping its pictures.
+
+import * as api from "./api.js";
+import { boxed, byId, el, percent } from "./dom.js";
+import { labelCodes, labelName, word } from "./words.js";
+
+const LABEL = "competitor.logo";
+const ZONES = ["top-left", "top-right", "bottom-left", "bottom-right", "top", "bottom"];
+
+const slug = (name) => name.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
+
+/** An enrolled logo's first picture, on a ground that shows what is see-through. */
+export function enrolledPicture(name, look = "") {
+  const image = el("img", { alt: name });
+  api.logoPicture(name, 0).then((url) => (image.src = url), (error) => image.replaceWith(el("span", { class: "dim", text: word("lost", { why: error.message }) })));
+  return el("span", { class: `mark-on ${look}` }, image);
+}
+
+/** Place of a zone drawn on a small frame. */
+function zonesDrawn(zones) {
+  const frame = el("span", { class: "miniature" });
+  return boxed(frame, zones.map(([x, y, w, h]) => ({ x, y, w, h })), { names: false });
+}
+
+/** `changed()` is called when something was enrolled or removed. */
+export class Logos {
+  constructor() {
+    this.dialog = byId("logos");
+    this.files = [];
+    this.logos = null;
+    this.trouble = null;
+    this.examined = null;
+    this.form = { name: "", title: "", label: LABEL, zone: "", min_area: "" };
+    byId("logos-open").addEventListener("click", () => this.open());
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+  }
+
+  async open() {
+    this.show();
+    if (!this.dialog.open) this.dialog.showModal();
+    await this.reload();
+  }
+
+  async reload() {
+    try {
+      this.logos = (await api.logos()).logos;
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = error.message;
+    }
+    this.show();
+  }
+
+  dress() {
+    if (this.dialog.open) this.show();
+  }
+
+  /** Take pictures in and have them examined. */
+  async take(files) {
+    this.files = [...files];
+    if (!this.files.length) return;
+    if (!this.form.name) this.form.name = slug(this.files[0].name);
+    await this.ask(async () => {
+      this.examined = await api.examineLogo(this.form.name || "new", this.files);
+    });
+  }
+
+  async enrol(force = false) {
+    const asked = Object.entries({ ...this.form, force: force ? "true" : "" }).filter(([name, value]) => value && name !== "name");
+    const done = await this.ask(async () => {
+      await api.enrolLogo(this.form.name, this.files, new URLSearchParams(asked));
+    });
+    if (!done) return;
+    this.files = [];
+    this.examined = null;
+    this.form = { ...this.form, name: "", title: "" };
+    await this.reload();
+  }
+
+  async remove(logo) {
+    if (await this.ask(() => api.removeLogo(logo.name))) await this.reload();
+  }
+
+  async ask(call) {
+    this.complaint = null;
+    this.busy = true;
+    this.show();
+    try {
+      await call();
+    } catch (error) {
+      this.complaint = error.message;
+    }
+    this.busy = false;
+    this.show();
+    return this.complaint === null;
+  }
+
+  show() {
+    this.dialog.replaceChildren(
+      el("header", {}, el("div", { class: "line" }, el("h2", { id: "logos-title", text: word("logos") }), el("span", { class: "space" }),
+        el("button", { type: "button", class: "ghost", text: "✕", "aria-label": word("close"), onclick: () => this.dialog.close() }))),
+      this.enrolment(), this.list());
+  }
+
+  list() {
+    if (this.trouble) return el("p", { class: "complaint", text: this.trouble });
+    if (this.logos === null) return el("p", { class: "dim", text: "…" });
+    if (!this.logos.length) return el("p", { class: "dim", text: word("noLogos") });
+    return el("section", {}, el("h3", { text: word("lookedFor", { n: this.logos.length }) }), ...this.logos.map((logo) => this.row(logo)));
+  }
+
+  row(logo) {
+    return el("div", { class: "enrolled" },
+      enrolledPicture(logo.name),
+      el("div", { class: "what" },
+        el("div", { class: "line" }, el("b", { text: logo.title }), el("span", { class: "tag", text: `${logo.name}@${logo.version}` }),
+          el("span", { text: labelName(logo.label) })),
+        el("div", { class: "line dim small" }, logo.zones.length ? zonesDrawn(logo.zones) : el("span", { text: word("everywhere") }),
+          logo.min_area ? el("span", { text: word("leastArea", { share: percent(logo.min_area) }) }) : null,
+          logo.n_pictures > 1 ? el("span", { text: word("variants", { n: logo.n_pictures }) }) : null)),
+      el("button", { type: "button", class: "ghost", text: word("remove"), onclick: () => this.remove(logo) }));
+  }
+
+  field(name, node) {
+    node.value = this.form[name];
+    node.addEventListener("input", () => (this.form[name] = node.value));
+    return el("label", { class: "field" }, el("span", { class: "dim small", text: word(`logo_${name}`) }), node);
+  }
+
+  enrolment() {
+    const input = el("input", { type: "file", accept: "image/png,image/webp,image/jpeg", multiple: true });
+    const drop = el("label", { class: "drop" }, input, el("span", { text: word("dropLogo") }));
+    input.addEventListener("change", () => this.take(input.files));
+    for (const name of ["dragover", "dragleave", "drop"]) {
+      drop.addEventListener(name, (event) => {
+        event.preventDefault();
+        drop.classList.toggle("over", name === "dragover");
+        if (name === "drop") this.take(event.dataTransfer.files);
+      });
+    }
+    const labels = [...new Set([LABEL, ...labelCodes()])].sort();
+    const label = el("select", {}, ...labels.map((code) => el("option", { value: code, text: `${labelName(code)} · ${code}` })));
+    const zone = el("select", {}, el("option", { value: "", text: word("everywhere") }), ...ZONES.map((name) => el("option", { value: name, text: word(`zone_${name.replace("-", "_")}`) })));
+    const area = el("input", { type: "number", min: "0", max: "0.99", step: "0.001", placeholder: "0.001" });
+    const fields = this.files.length
+      ? el("div", { class: "row" }, this.field("name", el("input", { type: "text", maxlength: "40", spellcheck: "false" })),
+        this.field("title", el("input", { type: "text", maxlength: "80" })), this.field("label", label), this.field("zone", zone), this.field("min_area", area))
+      : null;
+    return el("section", { class: "try" }, drop, this.preview(), fields, this.verdict());
+  }
+
+  preview() {
+    if (!this.files.length) return null;
+    return el("div", { class: "row" }, ...this.files.map((file) => {
+      const url = URL.createObjectURL(file);
+      return el("span", { class: "mark-on" }, el("img", { alt: file.name, src: url, onload: () => URL.revokeObjectURL(url) }));
+    }));
+  }
+
+  verdict() {
+    if (this.busy) return el("p", { class: "dim", text: "…" });
+    if (this.complaint) {
+      return el("div", { class: "row" }, el("p", { class: "complaint", role: "alert", text: this.complaint }),
+        this.examined ? el("button", { type: "button", class: "ghost", text: word("enrolAnyway"), onclick: () => this.enrol(true) }) : null);
+    }
+    if (!this.examined) return null;
+    const notes = this.examined.notes.map((note) => el("li", { text: note }));
+    return el("div", {}, notes.length ? el("ul", { class: "notes" }, ...notes) : el("p", { class: "ok", text: word("logoFit") }),
+      el("button", { type: "button", class: "primary", text: word("enrol"), onclick: () => this.enrol() }));
+  }
+}
