@@ -15,8 +15,6 @@ from torch.nn import functional as F
 
 from models.logo_codec import N_CROP, N_PACKED
 
-CELL_PX = 16
-"""Pixels of luma between the finder's answers."""
 LARGEST_LOG = 3.6
 """Natural logarithm of the farthest side, in cells."""
 
@@ -119,6 +117,10 @@ class Told:
     moves: Tensor
     """How the box should move: right and down by its width and height, then natural logarithms of its growth, (B, 4)."""
 
+    def split(self, n: int) -> tuple[Told, Told]:
+        """Cut into the first n and the rest."""
+        return Told(self.numbers[:n], self.mark[:n], self.moves[:n]), Told(self.numbers[n:], self.mark[n:], self.moves[n:])
+
 
 class Teller(nn.Module):
     """Crops of places to embeddings."""
@@ -128,9 +130,8 @@ class Teller(nn.Module):
         a, b, c, d = shape.teller
         _keep_scales(self, [_LUMA, _COLOUR, _COLOUR, _STILL, _STILL, (1 / 32, -4.0)])
         assert len(self.factors.flatten()) == N_CROP
-        self.body = nn.Sequential(
-            Step(N_CROP, a, stride=2), Step(a, b, stride=2), Block(b), Step(b, c, stride=2), Block(c), Block(c), Step(c, d, stride=2)
-        )  # fmt: skip
+        fine = (Step(N_CROP, a, stride=2), Step(a, b, stride=2), Block(b))
+        self.body = nn.Sequential(*fine, Step(b, c, stride=2), Block(c), Block(c), Step(c, d, stride=2))
         self.tell = nn.Linear(d * 24, shape.n_numbers)
         self.judge = nn.Linear(d * 24, 5)
         nn.init.zeros_(self.judge.weight)

@@ -1,0 +1,76 @@
+"""What the logo networks are trained by: likelihood and overlap for the finder; likeness, judgement and moves for the teller."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.networks.logo import Found, Told
+
+FOCUS = 2.0
+"""How much easy cells are discounted."""
+HEAT = 0.07
+"""Divides likeness where one mark is to be picked out of the batch."""
+_STEEP, _FROM = 12.0, -6.0
+"""Turn likeness into the odds of being the same mark: even at 0.5."""
+
+
+def finder_loss(found: Found, marks: Tensor, sides: Tensor) -> Tensor:
+    """Punish wrong likelihoods, cell by cell, and boxes that overlap little with the mark's.
+
+    Args:
+        found: the finder's answers.
+        marks: 1, 0 or -1 where it does not matter, (B, 1, h, w).
+        sides: in cells, (B, 4, h, w).
+    """
+    clear = (marks >= 0).float()
+    wanted = marks.clamp(min=0.0)
+    plain = F.binary_cross_entropy_with_logits(found.mark, wanted, reduction="none")
+    sure = torch.sigmoid(found.mark)
+    miss = torch.where(wanted > 0.5, 1.0 - sure, sure)
+    n_marked = wanted.sum().clamp(min=1.0)
+    likelihood = (plain * miss.pow(FOCUS) * clear).sum() / n_marked
+    here = (marks > 0.5).expand_as(sides)
+    if not bool(here.any()):
+        return likelihood
+    mine = found.sides.movedim(1, -1)[marks[:, 0] > 0.5]  # (n, 4)
+    true = sides.movedim(1, -1)[marks[:, 0] > 0.5]
+    return likelihood + (1.0 - _overlap(mine, true)).mean() + 0.2 * (mine.log() - true.log()).abs().mean()
+
+
+def _overlap(mine: Tensor, true: Tensor) -> Tensor:
+    """Generalised intersection over union of boxes around one point each."""
+    least, most = torch.minimum(mine, true), torch.maximum(mine, true)
+    shared = (least[:, 0] + least[:, 2]) * (least[:, 1] + least[:, 3])
+    hull = (most[:, 0] + most[:, 2]) * (most[:, 1] + most[:, 3])
+    own = (mine[:, 0] + mine[:, 2]) * (mine[:, 1] + mine[:, 3])
+    other = (true[:, 0] + true[:, 2]) * (true[:, 1] + true[:, 3])
+    union = own + other - shared
+    return shared / union - (hull - union) / hull
+
+
+def teller_loss(seen: Told, enrolled: Told, moves: Tensor, judged: Tensor) -> Tensor:
+    """Draw each place to its own mark and away from all others, and judge and move it.
+
+    Args:
+        seen: of the n places with a mark, then the m without.
+        enrolled: of the n marks, in the same order.
+        moves: wanted, (n, 4).
+        judged: 1, 0 or -1 where it is hard to say, (n + m,).
+    """
+    n = len(enrolled.numbers)
+    like = seen.numbers @ enrolled.numbers.T  # (n + m, n)
+    own = torch.arange(n)
+    pick = F.cross_entropy(like[:n] / HEAT, own) + F.cross_entropy(like.T / HEAT, own)
+    same = torch.zeros_like(like)
+    same[own, own] = 1.0
+    odds = F.binary_cross_entropy_with_logits(like * _STEEP + _FROM, same, reduction="none").sum() / n
+    clear = (judged >= 0).float()
+    judgement = (F.binary_cross_entropy_with_logits(seen.mark, judged.clamp(min=0.0), reduction="none") * clear).sum()
+    return (
+        0.5 * pick
+        + 0.5 * odds
+        + 0.3 * judgement / clear.sum().clamp(min=1.0)
+        + 2.0 * F.smooth_l1_loss(seen.moves[:n], moves, beta=0.1)
+    )
