@@ -91,7 +91,12 @@ class Engine:
         device = Device(share, clock=clock, metrics=metrics)
         threads = ThreadPoolExecutor(max_workers=share.n_threads + 1, thread_name_prefix="detect")
         built = build_detectors(
-            ModelStore(settings.models.dir), device, text, threads=threads, ocr=OcrSettings(settings.models.ocr_side_px)
+            ModelStore(settings.models.dir),
+            device,
+            text,
+            threads=threads,
+            ocr=OcrSettings(settings.models.ocr_side_px),
+            recogniser=settings.speech.options,
         )
         missing = dict(built.missing)
         classifier = _open_classifier(settings, device, missing)

@@ -16,6 +16,7 @@ from inference.sessions import GraphLayout, OnnxSession, Session
 from inference.speech.lockstep import LockstepSession
 from inference.speech.voice import VoiceActivity
 from inference.verdicts import ModelRef
+from models.ledger import State
 from models.manifest import Manifest
 from models.store import ModelStore, Stored
 
@@ -39,13 +40,18 @@ class Loader:
 
     def __init__(self, store: ModelStore, device: Device) -> None:
         self._store = store
-        self._device = device
+        self.device = device
         self._voice: VoiceActivity | None = None
         self.lanes: list[Lane] = []
 
     def live(self, name: str) -> Stored:
         """Return the live version of a model; raises ModelsError where there is none."""
         return self._store.live(name)
+
+    def live_of(self, task: str) -> list[Stored]:
+        """Return the live version of every model with a task, by name; raises ModelsError where a file was changed."""
+        names = [one.manifest.name for one in self._store.list() if one.state is State.LIVE and one.manifest.task == task]
+        return [self._store.live(name) for name in names]
 
     def lane(self, stored: Stored, layout: GraphLayout, wrap: Wrap | None = None, *, max_queue: int = MAX_QUEUE) -> Lane:
         """Load, warm and open the lane of one model.
@@ -56,13 +62,13 @@ class Loader:
         """
         manifest = stored.manifest
         ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
-        session = OnnxSession(stored.onnx_path, ref=ref, share=self._device.share, layout=layout)
+        session = OnnxSession(stored.onnx_path, ref=ref, share=self.device.share, layout=layout)
         lane = Lane(
             manifest.name,
             wrap(session) if wrap else session,
-            self._device,
+            self.device,
             max_queue=max_queue,
-            ladder=ladder_for(manifest, self._device.share.kind),
+            ladder=ladder_for(manifest, self.device.share.kind),
         )
         lane.warm()
         self.lanes.append(lane)

@@ -20,11 +20,13 @@ from inference.errors import ConfigError, LivewardenError
 from inference.host import Host
 from inference.lanes import Device, Lane
 from inference.loader import OCR_CLS, OCR_DET, OCR_REC, PORN, TEXT, UNITS, Loader
-from inference.metrics import Metrics
 from inference.sessions import GraphLayout, OnnxSession, Session
 from inference.speech.keywords import AcousticModel, Generation, KeywordDetector, TermSource
 from inference.speech.pronouncing import Pronouncer
+from inference.speech.recognisers import RecogniserOptions, open_sounds, open_transcriber
+from inference.speech.sound import SoundDetector
 from inference.speech.stretches import SIZES
+from inference.speech.transcribe import TranscriptDetector
 from inference.speech.vad import VadDetector
 from inference.text.classifier import DirectClassifier, Reader, TextClassifier
 from inference.text.normalise import Normaliser
@@ -45,6 +47,8 @@ log = logging.getLogger(__name__)
 
 NAMES = ("porn", "codes", "ocr", "vad")
 """Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
+BROUGHT = ("asr", "sound")
+"""Detectors that are there only where a deployment brings what they run: a recogniser, networks of sound classes."""
 MAX_TEXTS = 4096
 """Texts, or windows of long ones, that may wait (Overflow.REJECT): some 0.3 s of one core."""
 FRAME_SHAPES = ((16, 9), (9, 16), (4, 3))
@@ -97,8 +101,8 @@ def build_detectors(
     text: TextEngine,
     *,
     threads: Executor,
-    metrics: Metrics | None = None,
     ocr: OcrSettings | None = None,
+    recogniser: RecogniserOptions | None = None,
 ) -> Built:
     """Build every detector that the store has the models for.
 
@@ -107,27 +111,31 @@ def build_detectors(
         device: whose threads run them; lanes are opened on it and closed with it.
         text: the text engine, for text on pictures and in codes, and for the terms that are listened for.
         threads: where detectors do their own CPU work.
-        metrics: default those of the device.
         ocr: how text is read.
+        recogniser: what writes speech down; None: nothing does, and `asr` is neither there nor missing.
 
     Returns:
         the detectors, warmed and ready, and the reasons of those that are missing.
     """
-    host = Host(threads, clock=device.clock, metrics=metrics or device.metrics)
+    host = Host(threads, clock=device.clock, metrics=device.metrics)
     loader = Loader(store, device)
     text_labels = frozenset(label.code for label in Taxonomy.load())
-    makers: tuple[Callable[[], Detector], ...] = (
+    makers: tuple[Callable[[], Detector | None], ...] = (
         lambda: _porn(loader, host),
         lambda: CodesDetector(text.findings, host=host, text_labels=text_labels),
         lambda: _ocr(loader, text.findings, host, text_labels, ocr or OcrSettings()),
         lambda: VadDetector(loader.voice(), host=host),
+        lambda: _transcripts(loader, recogniser, text.findings, host, text_labels),
+        lambda: _sounds(loader, host),
     )
     detectors: dict[str, Detector] = {}
     missing: dict[str, str] = {}
-    for name, make in zip(NAMES, makers, strict=True):
+    for name, make in zip((*NAMES, *BROUGHT), makers, strict=True):
         n_lanes = len(loader.lanes)
         try:
-            detectors[name] = make()
+            detector = make()
+            if detector is not None:
+                detectors[name] = detector
         except (ModelsError, LivewardenError) as exc:
             missing[name] = _reason(exc)
             log.warning("detector %s is missing: %s", name, missing[name], extra={"detector": name})
@@ -203,6 +211,20 @@ def _spotting(loader: Loader, source: TermSource, host: Host, labels: frozenset[
     voice = loader.voice()
     model = AcousticModel(loader.lane(stored, GraphLayout(warm_shapes=shapes)), stored.manifest)
     return KeywordDetector(model, voice, source, host=host, labels=labels)
+
+
+def _transcripts(
+    loader: Loader, options: RecogniserOptions | None, read: TextReader, host: Host, labels: frozenset[str]
+) -> TranscriptDetector | None:
+    if options is None:
+        return None
+    voice = loader.voice()
+    return TranscriptDetector(open_transcriber(options, loader, host), voice, read, host=host, text_labels=labels)
+
+
+def _sounds(loader: Loader, host: Host) -> SoundDetector | None:
+    models = open_sounds(loader)
+    return SoundDetector(models, host=host) if models else None
 
 
 def term_source(text: TextEngine, clock: Clock) -> TermSource:

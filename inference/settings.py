@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from inference.errors import ConfigError
+from inference.speech.recogniser_settings import RecogniserSettings
 from inference.text.conversation_settings import ConversationSettings
 from models.store import default_root
 
@@ -102,6 +103,7 @@ class InferenceSettings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     text: TextSettings = Field(default_factory=TextSettings)
+    speech: RecogniserSettings = Field(default_factory=RecogniserSettings)
     policies: tuple[Path, ...] = ()
     """Policy files of this deployment, beside the shipped `default` and `danmaku-default`."""
 
