@@ -19,8 +19,8 @@ from inference.speech.vocabulary import Listed, Vocabulary
 from inference.verdicts import Span
 from models.speech_codec import BLANK, FRAME_S
 
-AROUND = 40
-"""Posterior frames before and behind a term whose sounds are told with it: 1.6 s."""
+AROUND = 250
+"""Posterior frames before and behind a term whose sounds are told with it: 10 s, so that all terms of a window share one line."""
 
 SAME_PLACE = 0.4
 """Two hits that share this much of the shorter one are about the same sounds."""
@@ -100,8 +100,8 @@ def clarity(posteriors: Posteriors, hit: PathHit) -> float:
 
 def line_of(posteriors: Posteriors, hit: PathHit, pronouncer: Pronouncer) -> HeardLine:
     """Write what was heard around a hit, and where in it the hit lies."""
-    low, high = posteriors.part(hit.start, hit.end, around=AROUND)
-    units = [(low + frame, unit) for frame, unit in greedy(posteriors.log_probs[low:high])]
+    low = max(0, hit.start - AROUND)
+    units = [(low + frame, unit) for frame, unit in greedy(posteriors.log_probs[low : hit.end + AROUND])]
     before = pronouncer.written([unit for frame, unit in units if frame < hit.start])
     inside = pronouncer.written([unit for frame, unit in units if hit.start <= frame < hit.end])
     behind = pronouncer.written([unit for frame, unit in units if frame >= hit.end])

@@ -188,6 +188,8 @@ def _of_one(
     units = paths.units[: paths.lengths[column], column]
     while ends.max() >= floor:
         end = int(ends.argmax())
+        while end + 1 < len(ends) and ends[end + 1] >= ends[end]:  # the last sound is held: the term ends with it
+            end += 1
         first = max(0, end + 1 - longest)
         start, score = align(ratio[first : end + 1], units, numbers)
         if score / len(units) >= floor:
@@ -218,7 +220,7 @@ def align(ratio: Floats, units: Sequence[int] | NDArray[np.int32], numbers: Spot
         resting = on_unit > on_blank
         blank_from = np.where(resting, unit_from, blank_from)
         on_blank = np.maximum(on_unit, on_blank) + (row[BLANK] - np.float32(numbers.pause_cost))
-        unit_from = np.where(enter >= on_unit, enter_from, unit_from)
+        unit_from = np.where(enter > on_unit, enter_from, unit_from)
         on_unit = np.maximum(np.maximum(on_unit, enter) + row[path], NEVER)
         on_blank = np.maximum(on_blank, NEVER)
     return int(unit_from[-1]), float(on_unit[-1])

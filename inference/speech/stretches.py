@@ -129,15 +129,6 @@ class Posteriors:
         """Which rows are walls."""
         return self.places < 0
 
-    def part(self, first: int, end: int, *, around: int) -> tuple[int, int]:
-        """Widen a range of rows by up to `around` on both sides, not beyond the walls of its stretch."""
-        low, high = first, end
-        while low > 0 and first - low < around and self.places[low - 1] >= 0:
-            low -= 1
-        while high < len(self.places) and high - end < around and self.places[high] >= 0:
-            high += 1
-        return low, high
-
 
 def start_s(frame: int, clip: AudioClip) -> float:
     """Return where a posterior frame of a clip begins on the session's timeline, seconds."""

@@ -60,6 +60,11 @@ class VoiceActivity:
         self._asked: WeakKeyDictionary[AudioClip, Ticket] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
+    @property
+    def n_remembered(self) -> int:
+        """Clips whose answer is kept: those that somebody still holds."""
+        return len(self._asked)
+
     def prepare(self, clip: AudioClip) -> Chunked:
         """Cut into chunks, silence where a value is no number, padding to a bucket of steps. CPU work."""
         pcm = clean(clip)[: int(MAX_CLIP_S * SAMPLE_RATE_HZ)]

@@ -1,0 +1,55 @@
+"""From the score of a path to how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from inference.speech.confidence import LENGTHS, MOST, MOST_OF_TWO, SURE, TOLD, SpottingRules
+from models.errors import ManifestError
+from tests.inference.speech.posteriors_maker import units_manifest
+
+RULES = SpottingRules.of(units_manifest())
+
+
+@pytest.mark.parametrize("n_syllables", [*LENGTHS, 9])
+def test_confidence_rises_with_the_score_and_is_told_at_the_floor(n_syllables: int):
+    floor = RULES.floor(n_syllables)
+    scores = np.linspace(3 * floor, 0.0, 50)
+
+    confidences = [RULES.confidence(float(score), n_syllables) for score in scores]
+
+    assert confidences == sorted(confidences)
+    assert RULES.confidence(floor, n_syllables) == pytest.approx(TOLD)
+    assert RULES.confidence(floor * 1.01, n_syllables) < TOLD
+    assert confidences[0] == 0.0
+
+
+def test_a_perfect_score_is_sure_but_for_two_syllables_never_enough_to_act_at_once():
+    assert RULES.confidence(0.0, 3) == MOST
+    assert RULES.confidence(-0.3, 3) == pytest.approx(SURE)
+    assert RULES.confidence(0.0, 2) == MOST_OF_TWO < 0.85
+
+
+def test_floors_are_by_length_and_lower_where_what_is_nearly_there_is_wanted():
+    n_syllables = np.array([2, 3, 4, 8], np.int32)
+
+    assert RULES.floors(n_syllables).tolist() == pytest.approx([-0.5, -0.8, -1.0, -1.2])
+    assert RULES.floors(n_syllables, share=2.0).tolist() == pytest.approx([-1.0, -1.6, -2.0, -2.4])
+
+
+def test_a_manifest_without_thresholds_is_refused_and_the_number_named():
+    manifest = units_manifest()
+    partly = {name: value for name, value in manifest.postprocess.items() if name != "told_3"}
+
+    with pytest.raises(ManifestError, match="told_3"):
+        SpottingRules.of(replace(manifest, postprocess=partly))
+
+
+def test_thresholds_that_lie_on_each_other_are_no_trouble():
+    level = replace(RULES, told=(0.0,) * 5, sure=(0.0,) * 5)
+
+    assert level.confidence(-1.0, 4) == 0.0
+    assert level.confidence(0.0, 4) == pytest.approx(TOLD)
