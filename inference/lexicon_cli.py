@@ -152,12 +152,18 @@ def check(
 @lexicon_app.command("try")
 def try_texts(
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to look at.")],
+    audio: Annotated[Path | None, typer.Option(help="A WAV file: where and how surely the texts are said in it.")] = None,
     scene: InScene = Scene.DANMAKU,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Say what all lists in force find in texts, and what the policy makes of it. Exits 1 when one does not pass."""
+    """Say what all lists in force find in texts, and what the policy makes of it. Exits 1 when one does not pass.
+
+    With --audio, whether the texts are heard in a file, on a list or not, and what the lists find there. Exits 1 when one is heard.
+    """
     with _mistakes_told():
+        if audio is not None:
+            raise typer.Exit(_try_sound(texts, audio, InferenceSettings.load(config), as_json=as_json))
         engine = _engine(InferenceSettings.load(config))
         worst = Exit.DONE
         for text in texts:
@@ -197,6 +203,24 @@ def export(
     """Write a list to standard output, as `import` reads it."""
     with _mistakes_told():
         typer.echo(_store(config).find(name, version).text(), nl=False)
+
+
+def _try_sound(texts: Sequence[str], file: Path, deployment: InferenceSettings, *, as_json: bool) -> Exit:
+    """Print where texts are heard in a file."""
+    from inference.lexicon_audio import finding_line, tried_lines, tried_view, try_sound
+
+    sound = try_sound(texts, file, _engine(deployment).text, deployment)
+    for tried in sound.terms:
+        if as_json:
+            _echo_json(tried_view(tried, sound))
+            continue
+        for line in tried_lines(tried):
+            typer.echo(shown(line))
+    if not as_json:
+        typer.echo(f"lists in force find {len(sound.findings)} terms in {sound.spoken_s:.1f} s of speech")
+        for finding in sound.findings:
+            typer.echo(shown(finding_line(finding)))
+    return Exit.REFUSED if any(tried.heard for tried in sound.terms) else Exit.DONE
 
 
 def _store(config: Path | None) -> ListStore:

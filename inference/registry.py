@@ -227,6 +227,19 @@ def _sounds(loader: Loader, host: Host) -> SoundDetector | None:
     return SoundDetector(models, host=host) if models else None
 
 
+def open_spotting(store: ModelStore, device: Device, text: TextEngine, *, threads: Executor) -> KeywordDetector:
+    """Build the detector of spoken terms alone; its lanes are closed with the device.
+
+    Raises:
+        ModelsError: the store lacks one of its models.
+        ConfigError: a graph cannot be loaded.
+        NotReady: it does not fit the share, or failed in its warm-up.
+    """
+    host = Host(threads, clock=device.clock, metrics=device.metrics)
+    labels = frozenset(label.code for label in Taxonomy.load())
+    return _spotting(Loader(store, device), term_source(text, device.clock), host, labels)
+
+
 def term_source(text: TextEngine, clock: Clock) -> TermSource:
     """Say where the terms come from that are listened for."""
     return TermSource(lambda: text.in_force, Pronouncer(text.normaliser), clock.utc)

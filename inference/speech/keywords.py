@@ -167,6 +167,11 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
                 log.info("listening for terms", extra={"n_terms": self._vocabulary.n_terms, **_counts(self._vocabulary)})
             return self._vocabulary
 
+    @property
+    def pronouncer(self) -> Pronouncer:
+        """Says terms."""
+        return self._source.pronouncer
+
     def try_out(self, outputs: SpeechOutputs, vocabulary: Vocabulary, *, share: float) -> tuple[HeardTerm, ...]:
         """Listen for another vocabulary; a share above 1 tells what falls short of the floors too."""
         return listen(outputs.posteriors, vocabulary, self._rules, share=share)

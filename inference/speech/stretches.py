@@ -125,6 +125,11 @@ class Posteriors:
         return cls(np.concatenate(rows), np.concatenate(places))
 
     @property
+    def spoken_s(self) -> float:
+        """Seconds of sound that were heard."""
+        return float((self.places >= 0).sum()) * FRAME_S
+
+    @property
     def walls(self) -> NDArray[np.bool_]:
         """Which rows are walls."""
         return self.places < 0
