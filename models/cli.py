@@ -153,6 +153,17 @@ def pull_models(
         raise typer.Exit(1)
 
 
+@models_app.command("add")
+def add_model(
+    source: Annotated[Path, typer.Argument(help="Folder with manifest.yaml and the files it names.", metavar="FOLDER")],
+    folder: StoreFolder = None,
+) -> None:
+    """Take a model of your own into the store, as a draft; it serves after `approve` and `promote`."""
+    with _one_line_errors():
+        store = _store(folder)
+        _say_state(store, store.publish(source.expanduser()))
+
+
 @models_app.command("approve")
 def approve_model(
     ref: Annotated[str, typer.Argument(help="name@version.")],

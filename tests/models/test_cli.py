@@ -75,6 +75,18 @@ def test_the_life_cycle_from_the_command_line(zoo, store, tmp_path):
     assert "tiny@1 is live" in run("rollback", "tiny", "--dir", store.root).stdout
 
 
+def test_a_folder_of_ones_own_is_added_as_a_draft_and_added_again_changes_nothing(store, tmp_path):
+    folder = write_model(tmp_path / "mine", tiny_manifest("7"))
+
+    for _ in range(2):
+        got = RUN.invoke(models_app, ["add", str(folder), "--dir", str(store.root)])
+        assert (got.exit_code, got.stdout) == (0, "tiny@7 is draft\n")
+
+    refused = RUN.invoke(models_app, ["add", str(tmp_path / "nothing"), "--dir", str(store.root)])
+    assert refused.exit_code == 1
+    assert "cannot read manifest" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
