@@ -82,7 +82,7 @@ def lines_per_s(run: Callable[[], object], n_lines: int) -> float:
 
 def whole_path(checker: TextChecker, lines: Sequence[str]) -> int:
     """Check every line one by one, counters included; what an earlier pass remembered is forgotten first."""
-    forget(checker)
+    checker.forget()
     conversation = LocalConversation()
     n_hit = 0
     for index, line in enumerate(lines):
@@ -93,7 +93,7 @@ def whole_path(checker: TextChecker, lines: Sequence[str]) -> int:
 
 def in_batches(checker: TextChecker, lines: Sequence[str], size: int) -> int:
     """Check every line in batches, counters included."""
-    forget(checker)
+    checker.forget()
     conversation = LocalConversation()
     n_hit = 0
     for at in range(0, len(lines), size):
@@ -102,14 +102,6 @@ def in_batches(checker: TextChecker, lines: Sequence[str], size: int) -> int:
         uids = [f"uid{(at + index) % 997}" for index in range(len(batch))]
         conversation.observe_many(["room"] * len(batch), uids, [checker.fold(line) for line in batch], batch, at / 100)
     return n_hit
-
-
-def forget(checker: TextChecker) -> None:
-    """Empty what the checker remembers of texts, as a pass over new ones would find it."""
-    matcher = checker._matcher
-    matcher.read.clear()
-    matcher.glance._clean.clear()
-    matcher.glance._memo.clear()
 
 
 def compare(word_list: WordList, language: Language, lines: Sequence[str], n_rounds: int) -> None:

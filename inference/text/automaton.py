@@ -11,6 +11,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from ahocorasick_rs import AhoCorasick, Implementation
 
@@ -24,6 +25,17 @@ NUMERALS = "零一二三四五六七八九幺两"
 
 N_NUMERALS = 4
 """Numerals in a row that may be a number; 一起吧 sounds like three."""
+
+
+class Hint(IntEnum):
+    """Why a text needs a closer look, beside forms; the stronger reason counts where a pattern gives two."""
+
+    DOUBLED = 0
+    """A sound, or two of a term, said twice."""
+    NUMERALS = 1
+    """Numerals in a row."""
+    PARTS = 2
+    """Parts of characters in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +72,22 @@ class Automaton:
         for pattern in patterns:
             grouped[pattern.sounds].append(pattern.form)
         self._forms: list[tuple[Form, ...]] = [tuple(forms) for forms in grouped.values()]
-        sounds = dict.fromkeys(grouped)
-        self.n_forms = len(sounds)
-        """Patterns that stand for forms; those from here up to `n_doubled` are sounds, or two of a term, said twice."""
-        if sounds:
-            sounds.update(dict.fromkeys(sound * 2 for sound in dict.fromkeys("".join(grouped))))
-            sounds.update(dict.fromkeys(text[at : at + 2] * 2 for text in _written(grouped) for at in range(len(text) - 1)))
-        self.n_doubled = len(sounds)
-        """Those from here up to `n_numerals` are rows of numerals."""
-        if self.n_forms:
-            sounds.update(dict.fromkeys(numerals))
-        self.n_numerals = len(sounds)
-        """Those from here on are parts in a row."""
-        sounds.update(dict.fromkeys(parts))
-        self._find = AhoCorasick(list(sounds), implementation=Implementation.ContiguousNFA).find_matches_as_indexes
+        self.n_forms = len(grouped)
+        """Patterns that stand for forms; those from here on are hints alone."""
+        numbers = {sounds: number for number, sounds in enumerate(grouped)}
+        self.hints: dict[int, Hint] = {}
+        """What a pattern asks for, by its number; one that stands for forms may be a hint as well."""
+        hints = {
+            Hint.DOUBLED: [sound * 2 for sound in dict.fromkeys("".join(grouped))]
+            + [text[at : at + 2] * 2 for text in _written(grouped) for at in range(len(text) - 1)],
+            Hint.NUMERALS: numerals if grouped else (),
+            Hint.PARTS: parts,
+        }
+        for hint, rows in hints.items():
+            for sounds in rows:
+                number = numbers.setdefault(sounds, len(numbers))
+                self.hints[number] = max(hint, self.hints.get(number, hint))
+        self._find = AhoCorasick(list(numbers), implementation=Implementation.ContiguousNFA).find_matches_as_indexes
 
     @property
     def find(self) -> Callable[..., Found]:

@@ -155,6 +155,11 @@ class TextChecker:
         self._matcher = Matcher(self._language, read, read_allowed(allow, base=base))
         self.generation += 1
 
+    def forget(self) -> None:
+        """Empty what is remembered of texts, as if none had been seen; for measurements."""
+        self._matcher.forget()
+        self._folded.clear()
+
     @property
     def normaliser(self) -> Normaliser:
         """What folds texts."""

@@ -11,13 +11,12 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from inference.text.automaton import Automaton, Found
+from inference.text.automaton import Automaton, Found, Hint, Sighting
+from inference.text.company import Company
 from inference.text.contacts import find_contacts
 from inference.text.normalise import DIGIT_BASE, MARK, SEPARATOR, BatchSounds, Normaliser
-from inference.text.pairs import PairModel
-from inference.text.patterns import Form, Technique
+from inference.text.plain_reading import PlainReading
 from inference.text.regexes import Regex
-from inference.text.segment import Segmenter
 from inference.text.views import LEET, LEET_TOO, MIXED, called_sounds
 
 MAX_CLEAN = 32_768
@@ -25,16 +24,6 @@ MAX_CLEAN = 32_768
 
 MAX_CLEAN_LENGTH = 32
 """Characters of the longest text that is remembered."""
-
-MAX_MEMO = 131_072
-"""Verdicts on written characters remembered; all are forgotten when there are more."""
-
-MAX_WEIGHED = 2
-"""Characters of a form that is weighed without what stands around it; longer ones are rare."""
-
-LEAST_BY_SOUND = -1.0
-LEAST_BY_SHAPE = 1.0
-"""Difference of logarithms below which hardly a disguise is meant, by sound and by shape or backwards (`build_evidence.py`)."""
 
 _DIGITS = f"{chr(DIGIT_BASE)}-{chr(DIGIT_BASE + 9)}"
 _RUN = re.compile(r"([^\x00])\1+")
@@ -51,21 +40,20 @@ class Glance:
     """Looks at texts for one generation of lists; safe to use from every thread."""
 
     def __init__(
-        self, normaliser: Normaliser, pairs: PairModel, segmenter: Segmenter, automaton: Automaton, regexes: Sequence[Regex] = ()
+        self, normaliser: Normaliser, automaton: Automaton, company: Company, plain: PlainReading, regexes: Sequence[Regex] = ()
     ) -> None:
         self._normaliser = normaliser
         self._sounds = normaliser.sounds
         self._kept = {**normaliser.sounds, **{ord(sound): sound for sound in normaliser.syllables.main_classes().values()}}
         """As `_sounds`, but what is a class already stays one."""
-        self._pairs = pairs
-        self._segmenter = segmenter
+        self._company = company.of
+        self._stands = plain.stands
         self._regexes = regexes
         self._automaton = automaton
         self._find = automaton.find
         self._batch = BatchSounds(normaliser)
         self._called = called_sounds(normaliser)
         self._clean: set[str] = set()
-        self._memo: dict[tuple[int, str], tuple[Form, ...]] = {}
 
     def is_clean(self, text: str) -> bool:
         """Tell whether nothing of the lists and no contact can be hidden in a text."""
@@ -119,6 +107,10 @@ class Glance:
             result.setdefault(place, []).append((number, start - starts[place], end - starts[place]))
         return result
 
+    def forget(self) -> None:
+        """Empty what is remembered of texts."""
+        self._clean.clear()
+
     # the closer look
 
     def _asks(self, text: str, sounds: str, found: Found) -> bool:
@@ -127,18 +119,23 @@ class Glance:
             canon = self._normaliser.canonical(text)
             if any(regex.search(canon) for regex in self._regexes):
                 return True
-        automaton = self._automaton
+        automaton, hints = self._automaton, self._automaton.hints
         doubled = False
         chars = text if len(text) == len(sounds) else ""
+        sightings: list[Sighting] = []
         for number, start, end in found:
             if number < automaton.n_forms:
                 chars = chars or self._letters(text)
-                if len(chars) != len(sounds) or self.company(number, chars[start:end]):
+                if len(chars) != len(sounds):
                     return True
-            elif number < automaton.n_doubled:
+                sightings += [Sighting(form, start, end) for form in self._company(number, chars[start:end])]
+            hint = hints.get(number)
+            if hint is Hint.DOUBLED:
                 doubled = True
-            elif number >= automaton.n_numerals or find_contacts(self._normaliser.canonical(text)):
+            elif hint is Hint.PARTS or (hint is Hint.NUMERALS and find_contacts(self._normaliser.canonical(text))):
                 return True
+        if sightings and self._stands(text, sounds, sightings):
+            return True
         if doubled and self._repeats(chars or self._letters(text)):
             return True
         return sounds.islower() and self._hides(text, sounds)
@@ -147,51 +144,13 @@ class Glance:
         """Return the letters, digits and ideographs of a text, folded."""
         return "".join(filter(str.isalnum, self._normaliser.canonical(text)))
 
-    def company(self, number: int, written: str) -> tuple[Form, ...]:
-        """Return the forms of a pattern that characters may be: their own, or such as hardly ever stand together otherwise."""
-        key = (number, written)
-        known = self._memo.get(key)
-        if known is None:
-            if len(self._memo) >= MAX_MEMO:
-                self._memo.clear()
-            known = self._memo[key] = tuple(
-                form
-                for form in self._automaton.forms(number)
-                if len(form.pieces) != len(written) or form.term is None or self._is_odd(written, form)
-            )
-        return known
-
-    def _is_odd(self, written: str, form: Form) -> bool:
-        """Tell whether a form is written by its own characters, or by some that are odd company.
-
-        Odd is what no ordinary text has two of in a row, and what is not likelier as it is written than the term is.
-        """
-        own = "".join(form.pieces)
-        by_itself = form.technique in (Technique.WRITTEN, Technique.ALIAS)
-        if written == own and by_itself:
-            return True
-        if not by_itself and any(char != piece and char >= "\u3400" for char, piece in zip(written, own, strict=False)):
-            return False
-        if len(written) <= MAX_WEIGHED and all(char >= "\u3400" for char in written):
-            least = LEAST_BY_SOUND if by_itself else LEAST_BY_SHAPE
-            if self._segmenter.likelier_at_most(written, form.meant) < least:
-                return False
-        before, same = "", True
-        for char, piece in zip(written, form.pieces, strict=True):
-            differs = char != piece[0] and char >= "\u3400"
-            if before and (differs or not same) and char >= "\u3400" and self._pairs.is_ordinary(before + char):
-                return False
-            same = not differs
-            before = char if char >= "\u3400" else ""
-        return True
-
     def _meets(self, text: str) -> bool:
         """Tell whether a text without symbols holds characters that may be a form."""
         sounds = text.translate(self._sounds)
         n_forms = self._automaton.n_forms
         found = self._find(sounds, overlapping=True)
         aligned = len(sounds) == len(text)
-        return any(number < n_forms and (not aligned or self.company(number, text[start:end])) for number, start, end in found)
+        return any(number < n_forms and (not aligned or self._company(number, text[start:end])) for number, start, end in found)
 
     def _repeats(self, letters: str) -> bool:
         """Tell whether something may hide behind letters, or pairs of them, said more than once."""

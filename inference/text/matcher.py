@@ -14,11 +14,13 @@ from datetime import datetime
 
 from inference.samples import Scene
 from inference.text.automaton import NUMERALS, Automaton, Sighting, numeral_hints
+from inference.text.company import Company
 from inference.text.contacts import Contact
 from inference.text.glance import Glance
 from inference.text.lexicon import WordList
 from inference.text.normalise import Normaliser
 from inference.text.patterns import Form, Forms, Pattern, forms_per_term
+from inference.text.plain_reading import PlainReading
 from inference.text.regexes import compile_regex
 from inference.text.segment import Segmenter
 from inference.text.tables import Tables
@@ -102,10 +104,16 @@ class Matcher:
         self.read: dict[tuple[str, Scene], Reading] = {}
         """What was found in texts of late, by text and scene; chat repeats itself."""
         self._may_expire = any(term.expires is not None for term in self.terms)
-        self.glance = Glance(
-            language.normaliser, language.tables.pairs, language.segmenter, self.automaton, [regex for _, regex in self._regexes]
-        )
+        self._company = Company(self.automaton, language.tables.pairs, language.segmenter)
+        plain = PlainReading(language.normaliser, language.views, language.verifier)
+        self.glance = Glance(language.normaliser, self.automaton, self._company, plain, [regex for _, regex in self._regexes])
         """The quick look at whether a text needs `meant` at all."""
+
+    def forget(self) -> None:
+        """Empty what is remembered of texts, as if none had been seen; for measurements."""
+        self.read.clear()
+        self.glance.forget()
+        self._company.forget()
 
     def remember(self, key: tuple[str, Scene], reading: Reading) -> None:
         """Keep what was found in a text, unless it is long or may change with time."""
@@ -133,7 +141,7 @@ class Matcher:
         line = Line.of(canon, text, self._language.normaliser.fold)
         standing: list[Meant] = []
         allowed: list[Meant] = []
-        judge, company = self._language.verifier.judge, self.glance.company
+        judge, company = self._language.verifier.judge, self._company.of
         for view in self._language.views.readings(canon, self.parts):
             if len(standing) >= MAX_STANDING:
                 break

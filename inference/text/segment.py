@@ -39,6 +39,12 @@ class Comparison:
     """Than a reading in which a word runs across its end."""
 
 
+_Words = list[list[float]]
+"""For each place of a window: the costs of the words that begin there, by length from one on; minus infinity for none."""
+
+_NONE = -math.inf
+
+
 class Segmenter:
     """Cuts short windows of text into words; never changes after it is made."""
 
@@ -60,53 +66,66 @@ class Segmenter:
         left = max(0, at[0] - WINDOW)
         window = text[left : at[1] + WINDOW]
         start, end = at[0] - left, at[1] - left
-        ahead, behind = self._forward(window), self._backward(window)
+        words = self._words(window)
+        ahead, behind = _forward(words), _backward(words)
         own = ahead[start] + max(TERM_FLOOR, self._costs.get(term, TERM_FLOOR)) + behind[end]
-        return Comparison(
-            own - ahead[-1], own - self._across(window, start, ahead, behind), own - self._across(window, end, ahead, behind)
-        )
+        return Comparison(own - ahead[-1], own - _across(words, start, ahead, behind), own - _across(words, end, ahead, behind))
 
-    def _cost(self, text: str, start: int, end: int) -> float | None:
-        """Return the cost of `text[start:end]` as one word, or None where it is none."""
-        cost = self._costs.get(text[start:end])
-        if cost is None:
-            if end - start == 1:
-                return LATIN if text[start].isascii() else UNKNOWN
-            if end - start == 2:
-                return self._pairs.word_cost(text[start:end])
-        return cost
-
-    def _forward(self, text: str) -> list[float]:
-        """Return, for each place, the cost of the likeliest cut of what is before it."""
-        best = [0.0]
-        for end in range(1, len(text) + 1):
-            here = -math.inf
-            for start in range(max(0, end - MAX_WORD), end):
-                cost = self._cost(text, start, end)
-                if cost is not None and best[start] + cost > here:
-                    here = best[start] + cost
-            best.append(here)
-        return best
-
-    def _backward(self, text: str) -> list[float]:
-        """Return, for each place, the cost of the likeliest cut of what is behind it."""
+    def _words(self, text: str) -> _Words:
+        """Return, for each place, the costs of the words of one, two, three, ... characters that begin there."""
+        known, pair_cost = self._costs.get, self._pairs.word_cost
         n = len(text)
-        best = [0.0] * (n + 1)
-        for start in range(n - 1, -1, -1):
-            here = -math.inf
-            for end in range(start + 1, min(n, start + MAX_WORD) + 1):
-                cost = self._cost(text, start, end)
-                if cost is not None and cost + best[end] > here:
-                    here = cost + best[end]
-            best[start] = here
-        return best
+        words: _Words = []
+        for place, char in enumerate(text):
+            cost = known(char)
+            here = [(LATIN if char.isascii() else UNKNOWN) if cost is None else cost]
+            if place + 1 < n:
+                pair = text[place : place + 2]
+                cost = known(pair)
+                if cost is None:
+                    cost = pair_cost(pair)
+                here.append(_NONE if cost is None else cost)
+                for end in range(place + 3, min(n, place + MAX_WORD) + 1):
+                    here.append(known(text[place:end], _NONE))
+            words.append(here)
+        return words
 
-    def _across(self, text: str, place: int, ahead: list[float], behind: list[float]) -> float:
-        """Return the cost of the likeliest cut in which a word runs across a place; minus infinity where none does."""
-        best = -math.inf
-        for start in range(max(0, place - MAX_WORD + 1), place):
-            for end in range(place + 1, min(len(text), start + MAX_WORD) + 1):
-                cost = self._cost(text, start, end)
-                if cost is not None:
-                    best = max(best, ahead[start] + cost + behind[end])
-        return best
+
+def _forward(words: _Words) -> list[float]:
+    """Return, for each place, the cost of the likeliest cut of what is before it."""
+    best = [0.0] + [_NONE] * len(words)
+    for start, here in enumerate(words):
+        before = best[start]
+        end = start
+        for cost in here:
+            end += 1
+            if before + cost > best[end]:
+                best[end] = before + cost
+    return best
+
+
+def _backward(words: _Words) -> list[float]:
+    """Return, for each place, the cost of the likeliest cut of what is behind it."""
+    best = [0.0] * (len(words) + 1)
+    for start in range(len(words) - 1, -1, -1):
+        likeliest = _NONE
+        end = start
+        for cost in words[start]:
+            end += 1
+            if cost + best[end] > likeliest:
+                likeliest = cost + best[end]
+        best[start] = likeliest
+    return best
+
+
+def _across(words: _Words, place: int, ahead: list[float], behind: list[float]) -> float:
+    """Return the cost of the likeliest cut in which a word runs across a place; minus infinity where none does."""
+    best = _NONE
+    for start in range(max(0, place - MAX_WORD + 1), place):
+        before = ahead[start]
+        end = place
+        for cost in words[start][place - start :]:
+            end += 1
+            if cost > _NONE:
+                best = max(best, before + cost + behind[end])
+    return best

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from inference.devices import DeviceShare
@@ -28,7 +27,7 @@ class ServedText:
         """Return the canonical view of a text."""
         return self._normaliser.canonical(text)
 
-    def run(self, graph: bytes, ids: NDArray[np.int32]) -> NDArray[Any]:
+    def run(self, graph: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
         """Run a graph with one input and one output on the CPU, as serving does; raises as `OnnxSession`."""
         session = OnnxSession(graph, ref=ModelRef("draft", "0", "0" * 64), share=DeviceShare.auto("cpu"))
-        return session.run({session.input_names[0]: ids})[session.output_names[0]]
+        return session.run({session.input_names[0]: inputs})[session.output_names[0]]

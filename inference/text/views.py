@@ -112,7 +112,7 @@ class Views:
             canon: the canonical text.
             parts: parts in a row to the character they make, for the characters that matter.
         """
-        plain = self._plain(canon)
+        plain = self.plain(canon)
         yield View.of(ViewKind.PLAIN, plain)
         richest = plain
         has_letters = any("a" <= unit.sound <= "z" for unit in plain)
@@ -132,7 +132,8 @@ class Views:
             yield from _collapsed(canon, composed)
         yield from _collapsed(canon, richest)
 
-    def _plain(self, canon: str) -> list[Unit]:
+    def plain(self, canon: str) -> list[Unit]:
+        """Return the letters, digits and ideographs of a canonical text with their sounds."""
         words, sound_of = self._words, self._sound_of
         return [
             Unit(sound, index, index) for index, char in enumerate(canon) if ord(char) not in words and (sound := sound_of(char))
