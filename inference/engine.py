@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inference.checks import Checked, CheckOrder
 from inference.clock import Clock, SystemClock
@@ -178,6 +178,8 @@ class Engine:
 
     async def _check(self, sample: FrameSample | AudioClip, modality: Modality, order: CheckOrder) -> Checked:
         policy = self.policies.for_room(order.biz, order.policy)
+        if isinstance(sample, FrameSample):
+            sample = replace(sample, tiled=policy.sampling.tiles)
         asked = self._asked(modality, order.detectors)
         answers = await asyncio.gather(
             *(detector.detect(sample, deadline_s=order.deadline_s) for detector in asked), return_exceptions=True

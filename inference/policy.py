@@ -33,6 +33,8 @@ class SamplingPolicy:
     """Absolute deadline of a picture or clip from capture to verdict, seconds; what is older is dropped before compute."""
     force_every_s: float = 30.0
     """A picture that did not change is scored again after this long all the same, seconds."""
+    tiles: bool = True
+    """Whether pictures within the picture (PK screens, grids, webcams) are looked at one by one, too; each costs a look."""
     audio: bool = True
     """Whether sound is listened to at all."""
     audio_window_s: float = 8.0

@@ -132,6 +132,7 @@ def _read_sampling(section: Section | None) -> Mapping[str, Any]:
         "jitter": section.number("jitter", 0.0, 0.9),
         "max_age_s": section.number("max_age_s", 0.1, 60.0),
         "force_every_s": section.number("force_every_s", 0.1, _LONGEST_S),
+        "tiles": section.flag("tiles"),
     }
     audio = section.section("audio")
     if audio is not None:

@@ -123,6 +123,8 @@ class FrameSample:
     captured_s: float
     """The same moment on the machine's monotonic clock."""
     picture: Picture
+    tiled: bool = False
+    """Whether detectors that can look at pictures within the picture (a PK screen, a grid, a webcam) do so, as the policy asks."""
 
     def __repr__(self) -> str:
         return f"FrameSample({self.room_id} @ {self.pts_s:.2f}s, {self.picture.width}x{self.picture.height})"

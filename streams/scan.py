@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -164,7 +164,7 @@ class _Reading:
 
     def on_frame(self, sample: FrameSample) -> None:
         """Line a frame up; called on the pool's thread."""
-        self._loop.call_soon_threadsafe(self._take, sample)
+        self._loop.call_soon_threadsafe(self._take, replace(sample, tiled=self._watch.policy.sampling.tiles))
 
     def on_clip(self, clip: AudioClip) -> None:
         """Line a window of sound up; called on the pool's thread."""

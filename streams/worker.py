@@ -176,6 +176,7 @@ class Worker:
         pts_s = watch.place((captured_at - watch.broadcast.started_at).total_seconds())
         # Age counts from arrival: the platform's clock may differ from ours, and its network is not ours to hurry.
         sample = FrameSample(room_id, watch.broadcast.session_id, pts_s, captured_at, now_s, RgbPicture(frame.pixels))
+        sample = replace(sample, tiled=watch.policy.sampling.tiles)
         self._engine.metrics.pushed_samples.labels(Modality.IMAGE, "accepted").inc()
         if not wait:
             return PushAnswer(Modality.IMAGE, self._offer(sample), pts_s)
@@ -235,6 +236,8 @@ class Worker:
         watch = self._watches.get(sample.room_id)
         if watch is not None and watch.broadcast.session_id == sample.session_id:
             watch.place(sample.pts_s if isinstance(sample, FrameSample) else sample.end_s)
+            if isinstance(sample, FrameSample):
+                sample = replace(sample, tiled=watch.policy.sampling.tiles)
             self._offer(sample)
 
     def _offer(self, sample: Sample) -> Queued:

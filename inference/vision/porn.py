@@ -1,10 +1,13 @@
 """Exposed body parts with boxes, from the NudeNet detector: letterbox, lane, vectorised decoding, one finding per label.
 
-The numbers of both ends come from the manifest; which classes are findings, and how raw scores become calibrated ones, too.
+Bars around a picture are left away, and a frame of several pictures is looked at tile by tile, too, where the policy asks for it:
+a border or a grid would halve every part's size and with it the score. The numbers of both ends
+come from the manifest; which classes are findings, and how raw scores become calibrated ones, too.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,31 +15,47 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detectors import Outputs, StagedDetector
+from inference.detectors import Outputs, StagedDetector, timings_of
 from inference.errors import ConfigError
 from inference.host import Host
 from inference.lanes import Lane
 from inference.samples import FrameSample, Modality, Pixels
 from inference.verdicts import Box, Finding
+from inference.vision.layout import LayoutMemory
 from inference.vision.nms import suppress
 from inference.vision.tensors import tensor_of
 from models.manifest import ClassSpec, Manifest
 
+MAX_TILES = 4
+"""Tiles looked at beside the whole content, largest first."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Letterboxed:
-    """A picture at the model's size."""
+    """A part of a picture at the model's size."""
 
     tensor: NDArray[np.float32]
-    """Shape (3, size, size), 0..1, the picture in the upper left corner, black elsewhere."""
+    """Shape (3, size, size), 0..1, the part in the upper left corner, black elsewhere."""
+    ratio: float = 1.0
+    """Longest side of the part over the frame's."""
+    offset: tuple[float, float] = (0.0, 0.0)
+    """Where the part's corner is on the whole frame at the model's size, input pixels."""
+
+    def on_whole(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Move the net's answers to where they would be had it looked at the whole frame; (4 + n classes, anchors)."""
+        if self.ratio == 1.0 and self.offset == (0.0, 0.0):
+            return rows
+        boxes = rows[:4] * np.float32(self.ratio)
+        boxes[:2] += np.array(self.offset, np.float32)[:, None]
+        return np.concatenate([boxes, rows[4:]])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PornOutputs(Outputs):
-    """The net's answer to one picture."""
+    """The net's answers to the parts of one picture, as if all were to the whole."""
 
     rows: NDArray[np.float32]
-    """Shape (4 + n classes, anchors): cx, cy, w, h in input pixels, then the classes' raw scores."""
+    """Shape (4 + n classes, anchors): cx, cy, w, h in input pixels of the whole frame, then the classes' raw scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ class Region:
     """With the calibrated score, named as the class."""
 
 
-class PornDetector(StagedDetector[FrameSample, Letterboxed, PornOutputs]):
+class PornDetector(StagedDetector[FrameSample, tuple[Letterboxed, ...], PornOutputs]):
     """Reports exposed sensitive parts only; `regions` gives everything the net saw, faces and covered parts included."""
 
     name = "porn"
@@ -76,16 +95,24 @@ class PornDetector(StagedDetector[FrameSample, Letterboxed, PornOutputs]):
         self._iou = manifest.number("iou_threshold")
         self._input = manifest.inputs[0].name
         self._output = manifest.outputs[0].name
+        self._layouts = LayoutMemory()
 
-    def prepare(self, sample: FrameSample) -> Letterboxed:
-        """Pad right and bottom with black to a square, resize bilinearly as the model was trained, scale to 0..1."""
-        return Letterboxed(tensor_of(letterbox(sample.picture.rgb(), self._side), self._numbers))
+    def forget(self, room_id: str) -> None:
+        """Drop the layout remembered of a room."""
+        self._layouts.forget(room_id)
 
-    async def infer(self, prepared: Letterboxed, *, deadline_s: float | None) -> PornOutputs:
-        """Wait for the lane."""
-        ticket = self._lane.submit({self._input: prepared.tensor}, deadline_s=deadline_s)
-        rows = (await ticket)[self._output]
-        return PornOutputs(rows=rows, timings=() if ticket.timing is None else (ticket.timing,))
+    def prepare(self, sample: FrameSample) -> tuple[Letterboxed, ...]:
+        """Cut out the content and what of its tiles is looked at; bring each to a square and to 0..1 as the model was trained."""
+        pixels = sample.picture.rgb()
+        layout = self._layouts.of(sample)
+        return tuple(self._letterboxed(pixels, part) for part in layout.parts(MAX_TILES if sample.tiled else 0))
+
+    async def infer(self, prepared: tuple[Letterboxed, ...], *, deadline_s: float | None) -> PornOutputs:
+        """Wait for the lane; all parts may run in one batch."""
+        tickets = [self._lane.submit({self._input: part.tensor}, deadline_s=deadline_s) for part in prepared]
+        answers = await asyncio.gather(*tickets)
+        rows = [part.on_whole(answer[self._output]) for answer, part in zip(answers, prepared, strict=True)]
+        return PornOutputs(rows=np.concatenate(rows, axis=1), timings=timings_of(tickets))
 
     def regions(self, outputs: PornOutputs, sample: FrameSample) -> tuple[Region, ...]:
         """Everything the net saw after suppression across classes, best first."""
@@ -109,6 +136,16 @@ class PornDetector(StagedDetector[FrameSample, Letterboxed, PornOutputs]):
             if region.part.label is not None and region.box.score >= region.part.threshold:
                 by_label.setdefault(region.part.label, []).append(region.box)
         return tuple(self._finding(label, boxes, sample) for label, boxes in by_label.items())
+
+    def _letterboxed(self, pixels: Pixels, part: Box) -> Letterboxed:
+        height, width = pixels.shape[:2]
+        left, top = round(part.x * width), round(part.y * height)
+        right, bottom = max(left + 1, round((part.x + part.w) * width)), max(top + 1, round((part.y + part.h) * height))
+        cut = np.ascontiguousarray(pixels[top:bottom, left:right])
+        longest = max(width, height)
+        scale = self._side / longest
+        tensor = tensor_of(letterbox(cut, self._side), self._numbers)
+        return Letterboxed(tensor, max(cut.shape[:2]) / longest, (left * scale, top * scale))
 
     def _finding(self, label: str, boxes: Sequence[Box], sample: FrameSample) -> Finding:
         return Finding(
