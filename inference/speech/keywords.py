@@ -117,9 +117,11 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
         """
         super().__init__(host, labels)
         self._model = model
-        self._voice = voice
+        self.voice = voice
+        """Says where speech is."""
         self._source = source
-        self._rules = SpottingRules.of(model.manifest)
+        self.rules = SpottingRules.of(model.manifest)
+        """What the model's manifest says of spotting."""
         self._lock = threading.Lock()
         self._of: Generation | None = None
         self._vocabulary: Vocabulary | None = None
@@ -128,12 +130,12 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
         """Cut into chunks for the voice-activity net; a quiet clip has none."""
         if energy_dbfs(clean(sample)) < MIN_ENERGY_DBFS:
             return Chunked(sample, np.zeros((0, 0), np.float32), 0)
-        return self._voice.prepare(sample)
+        return self.voice.prepare(sample)
 
     async def infer(self, prepared: Chunked, *, deadline_s: float | None) -> SpeechOutputs:
         """Find speech, then let the acoustic model hear it."""
         clip = prepared.clip
-        voiced = await self._voice.listen(prepared, deadline_s=deadline_s)
+        voiced = await self.voice.listen(prepared, deadline_s=deadline_s)
         if not len(voiced.probabilities):
             return SpeechOutputs(posteriors=Posteriors.joined([], len(UNITS)))
         work = await self._host.run(self.name, lambda: list(self._features(voiced, clip)), deadline_s=deadline_s)
@@ -149,7 +151,7 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
     def findings(self, outputs: SpeechOutputs, sample: AudioClip) -> tuple[Finding, ...]:
         """What is said of the lists' terms, in the order of time; one finding a label and place."""
         now = self._source.utc()
-        heard = listen(outputs.posteriors, self.vocabulary(), self._rules)
+        heard = listen(outputs.posteriors, self.vocabulary(), self.rules)
         return tuple(
             self._finding(one, listed, outputs.posteriors, sample)
             for one in heard
@@ -174,7 +176,7 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
 
     def try_out(self, outputs: SpeechOutputs, vocabulary: Vocabulary, *, share: float) -> tuple[HeardTerm, ...]:
         """Listen for another vocabulary; a share above 1 tells what falls short of the floors too."""
-        return listen(outputs.posteriors, vocabulary, self._rules, share=share)
+        return listen(outputs.posteriors, vocabulary, self.rules, share=share)
 
     def line(self, outputs: SpeechOutputs, heard: HeardTerm) -> HeardLine:
         """Write the sounds heard around a term."""
@@ -198,7 +200,7 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
     def _features(self, voiced: VoiceOutputs, clip: AudioClip) -> Iterator[tuple[Stretch, list[NDArray[np.float32]]]]:
         """Yield the stretches of speech with the features of their pieces, padded with silence to their sizes. CPU work."""
         pcm = clean(clip)
-        for stretch in stretches_of(self._voice.speech(voiced, clip).segments, clip):
+        for stretch in stretches_of(self.voice.speech(voiced, clip).segments, clip):
             yield stretch, [_padded(log_mels(pcm[piece.pcm]), piece.size) for piece in pieces_of(stretch)]
 
 
