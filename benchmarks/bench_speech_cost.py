@@ -3,9 +3,9 @@
     python -m benchmarks.bench_speech_cost [--data ../shared/data] [--rooms 16] [--rounds 5] [--json]
 
 Rooms talk without a pause (synthetic voices, and the people of the test sets); windows of 8 s every 4 s, as the shipped policy cuts
-them, so that every second is heard twice; the rooms' windows come together and share batches, on one executor thread. CPU time of the
-whole process by the shipped detector, voice activity included, with 60 and with 1,000 terms; then the parts one by one. pocketsphinx
-hears the same sound once, as a stream, one room after the other.
+them, so that every second is heard twice; the rooms' windows come together and share batches, on one executor thread. CPU time of
+the whole process by the shipped detector, voice activity included, with 60 and with 1,000 terms; then the parts one by one.
+pocketsphinx hears the same sound once, as a stream, one room after the other.
 """
 
 from __future__ import annotations
@@ -136,9 +136,8 @@ def main() -> None:
         )
         return
     print(machine_line("onnxruntime-gpu", "pocketsphinx"))
-    print(
-        f"\n### CPU a room-second of continuous speech, {given.rooms} rooms\n\n| what | ms | low | high | of one core |\n|---|---|---|---|---|"
-    )
+    print(f"\n### CPU a room-second of continuous speech, {given.rooms} rooms\n")
+    print("| what | ms | low | high | of one core |\n|---|---|---|---|---|")
     for cost in costs:
         print(f"| {cost.what} | {cost.ms:.2f} | {cost.low:.2f} | {cost.high:.2f} | {cost.ms / 10:.2f} % |")
 
@@ -189,7 +188,7 @@ def _contenders(
         )
     folder = data / "speech" / "pocketsphinx_zh"
     dictionary = Dictionary(folder / "mandarin_notone.dic")
-    for n, terms in lists.items():
+    for terms in lists.values():
         keywords = list(_sayable(dictionary, pronouncer, terms))
         sphinx = PocketSphinx(folder, keywords)
         # It hears a stream once, where our windows overlap: twelve seconds are twelve seconds.
