@@ -14,9 +14,9 @@ import msgspec
 
 from streams.messages import MAX_MESSAGE_BYTES, ChildSettings, Command, Report, decode_report, encode
 from streams.slab import MAX_ROOMS, Activity, Slab, create_memory
+from streams.start import ONE_THREAD
 
 _ROOT = Path(__file__).resolve().parents[1]
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 SEND_TIMEOUT_S = 2.0
 """A child that takes no command for this long is lost."""
 REAP_TIMEOUT_S = 5.0
@@ -136,6 +136,6 @@ def _spawn(slab_fd: int, slab_bytes: int, sock_fd: int, settings: ChildSettings)
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(slab_fd, sock_fd),
-        env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
         process_group=0,
     )

@@ -80,7 +80,7 @@ class Up:
     def start(self) -> None:
         """Start without waiting."""
         with self._log_path.open("ab") as log:
-            command = [sys.executable, "-m", "streams.cli", "up", "-c", str(self._config)]
+            command = [sys.executable, "-m", "streams.start", "up", "-c", str(self._config)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def wait_ready(self, *, within_s: float = 90.0) -> None:

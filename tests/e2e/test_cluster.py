@@ -40,7 +40,7 @@ class Role(Up):
 
     def start(self):
         with self._log_path.open("ab") as log:
-            command = [sys.executable, "-m", "streams.cli", self._role, "-c", str(self._config)]
+            command = [sys.executable, "-m", "streams.start", self._role, "-c", str(self._config)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self):
@@ -214,7 +214,7 @@ def test_workers_share_the_rooms_and_those_of_a_killed_one_move(cluster, produce
 @pytest.mark.parametrize("role", ["api", "worker"])
 def test_a_role_without_a_broker_says_so_and_ends(tmp_path, role):
     ended = subprocess.run(
-        [sys.executable, "-m", "streams.cli", role],
+        [sys.executable, "-m", "streams.start", role],
         env={"LIVEWARDEN_DATA_DIR": str(tmp_path), "PATH": ""},
         capture_output=True,
         timeout=60,

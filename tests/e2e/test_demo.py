@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_the_demo_finds_all_that_it_planted(model_folder):
-    command = [sys.executable, "-m", "streams.cli", "demo", "--seconds", "45", "--port", "0"]
+    command = [sys.executable, "-m", "streams.start", "demo", "--seconds", "45", "--port", "0"]
     environment = {**os.environ, "LIVEWARDEN_MODELS__DIR": str(model_folder), "COLUMNS": "160"}
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False, env=environment

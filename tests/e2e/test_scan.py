@@ -25,7 +25,7 @@ def scan(tmp_path_factory, model_folder):
     config.write_text(json.dumps({"data_dir": str(folder / "data"), "models": {"dir": str(model_folder)}}))
 
     def run(*sources):
-        command = [sys.executable, "-m", "streams.cli", "scan", "--json", "-c", str(config), *map(str, sources)]
+        command = [sys.executable, "-m", "streams.start", "scan", "--json", "-c", str(config), *map(str, sources)]
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False)
 
     return run
