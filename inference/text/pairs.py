@@ -75,10 +75,14 @@ class PairModel:
 
     def after(self, first: str, second: str) -> float:
         """Return the log probability of `second` behind `first`."""
-        seen = self._seen.get(first + second)
+        return self.of_pair(first + second)
+
+    def of_pair(self, pair: str) -> float:
+        """Return the log probability of the second of two characters behind the first."""
+        seen = self._seen.get(pair)
         if seen is not None:
             return seen
-        return self._backoff.get(first, 0.0) + self._alone.get(second, self._rare)
+        return self._backoff.get(pair[0], 0.0) + self._alone.get(pair[1], self._rare)
 
     def word_cost(self, pair: str) -> float | None:
         """Return the log share of a pair that holds together like a word (笑死), or None for one that does not."""

@@ -58,7 +58,7 @@ class Segmenter:
 
     def likelier_at_most(self, written: str, term: str) -> float:
         """Return a bound of `compare(...).margin` from above, whatever stands around: both cut as cheaply as they can be alone."""
-        alone = sum(self._costs.get(char, LATIN if char.isascii() else UNKNOWN) for char in written)
+        alone = sum([self._costs.get(char, LATIN if char.isascii() else UNKNOWN) for char in written])
         return max(TERM_FLOOR, self._costs.get(term, TERM_FLOOR)) - max(alone, self._costs.get(written, alone))
 
     def compare(self, text: str, at: tuple[int, int], term: str) -> Comparison:

@@ -101,7 +101,8 @@ class Syllables:
 
     def same_sound(self, one: str, other: str) -> bool:
         """Tell whether two Han characters share a reading exactly; what only shares a class is a dialect's."""
-        return not set(self.readings.get(one, ())).isdisjoint(self.readings.get(other, ()))
+        others = self.readings.get(other, ())
+        return any(map(others.__contains__, self.readings.get(one, ())))
 
     def split(self, run: str) -> tuple[str, ...] | None:
         """Split a run of Latin letters into as few syllables as cover it, or None where none do; linear in its length."""

@@ -82,8 +82,8 @@ class Verifier:
             return Meant(form, written.first, written.last, 1.0, ())
         if form.term.mode is Mode.COMBINATION:  # its other parts are the evidence
             return Meant(form, written.first, written.last, form.weight, _seen_through(case)) if written.is_literal else None
-        likely = self.evidence.probability(case)
         least = MEANT_BY_KIND.get(case.kind, MEANT)
+        likely = self.evidence.probability(case, least=least)
         if likely < least:
             return None
         weight = form.weight
@@ -96,7 +96,7 @@ class Verifier:
         """Return a form with everything that is known of it, or None where it is out of the question."""
         form = sighting.form
         written = writing_of(form, view.units[sighting.start : sighting.end], line.canon, self._syllables)
-        case = Case(form, view, line, written)
+        case = Case.of(form, view.kind, line, written)
         if form.term is None:
             return case if written.is_literal else None
         return case if self._is_possible(case, form.term) else None
@@ -104,7 +104,7 @@ class Verifier:
     def _is_possible(self, case: Case, term: Term) -> bool:
         """Make the tests that need no language: the term's mode, token boundaries, and what stands in between."""
         written, form = case.written, case.form
-        if term.mode is Mode.EXACT and not (written.is_plain and not written.gaps and case.view.kind is ViewKind.PLAIN):
+        if term.mode is Mode.EXACT and not (written.is_plain and not written.gaps and case.view is ViewKind.PLAIN):
             return False
         by_other = written.count(Way.HOMOPHONE, Way.ALIKE)
         if (by_other or written.count(Way.SPELT, Way.SPELT_ALIKE)) and term.mode is not Mode.PINYIN:
@@ -171,7 +171,7 @@ class Verifier:
 
         A contact id written straight behind (加vxabc123) is not the same word; pinyin has its own test.
         """
-        if case.view.kind is ViewKind.SPELT:
+        if case.view is ViewKind.SPELT:
             return False
         canon, first, last = case.line.canon, case.written.first, case.written.last
         if first > 0 and is_latin(canon[first]) and is_latin(canon[first - 1]):
@@ -194,7 +194,7 @@ def _is_called(case: Case) -> bool:
     behind = canon[last + 1] if last + 1 < len(canon) else ""
     if canon[last].isdecimal() and behind and behind in _MEASURES:
         return False
-    return case.written.count(Way.HOMOPHONE, Way.ALIKE, Way.SPELT, Way.SPELT_ALIKE) == 0
+    return max(case.written.ways) < Way.SPELT
 
 
 def _joined(case: Case) -> bool:
@@ -228,7 +228,7 @@ def _seen_through(case: Case) -> tuple[str, ...]:
         "pinyin": written.count(Way.SPELT, Way.SPELT_ALIKE) > 0 and any(map(is_han, case.form.pieces)),
         "emoji": written.count(Way.EMOJI) > 0,
         "split": written.count(Way.SPLIT) > 0,
-        "leet": written.count(Way.NUMERAL) > 0 or case.view.kind is ViewKind.LEET,
+        "leet": written.count(Way.NUMERAL) > 0 or case.view is ViewKind.LEET,
         "repeat": written.count(Way.REPEATED) > 0,
         "separator": any(not char.isalnum() for char in gap),
         "inserted": any(map(str.isalnum, gap)),

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from inference.text.pairs import EDGE
+import msgspec
+
 from inference.text.patterns import Form
 from inference.text.syllables import Syllables
 from inference.text.tables import is_han
@@ -43,6 +44,10 @@ class Way(IntEnum):
     """By another character, of its sound in some region."""
 
 
+_AS_ONE = (Way.SAME, Way.REPEATED, Way.HOMOPHONE, Way.ALIKE)
+"""Ways in which a piece shows as its first character, however often that is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A canonical text, and what is left of it without symbols."""
@@ -50,8 +55,6 @@ class Line:
     canon: str
     chars: str
     """Letters, digits and ideographs alone."""
-    han: str
-    """The same, with EDGE for what is no Han character."""
     at: Sequence[int]
     """Per canonical character: its index in `chars`, or that of the next one; one more entry for the end."""
     n_hidden: int = 0
@@ -62,9 +65,13 @@ class Line:
     @classmethod
     def of(cls, canon: str, text: str = "", fold: Mapping[int, str | None] | None = None) -> Line:
         """Read a canonical text; with the text as sent and its folding, also how much of it was disguised."""
-        folded = [fold.get(ord(char), char) for char in text if char >= "\u0080"] if fold is not None else []
-        n_hidden = folded.count(None)
-        n_styled = sum(one is not None and one.isascii() and one.isalnum() for one in folded)
+        n_hidden = n_styled = 0
+        if fold is not None and text != canon:
+            folded = [fold.get(ord(char), char) for char in text if char >= "\u0080"]
+            n_hidden = folded.count(None)
+            n_styled = sum(one is not None and one.isascii() and one.isalnum() for one in folded)
+        if canon.isalnum():
+            return cls(canon, canon, range(len(canon) + 1), n_hidden, n_styled)
         kept: list[str] = []
         at: list[int] = []
         for char in canon:
@@ -72,12 +79,11 @@ class Line:
             if char.isalnum():
                 kept.append(char)
         at.append(len(kept))
-        return cls(canon, "".join(kept), "".join(char if is_han(char) else EDGE for char in kept), at, n_hidden, n_styled)
+        return cls(canon, "".join(kept), at, n_hidden, n_styled)
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """How a form is written where it was found."""
+class Writing(msgspec.Struct, frozen=True, gc=False):
+    """How a form is written where it was found; a struct, because one is made for everything that is found."""
 
     first: int
     """Index of the first canonical character."""
@@ -90,9 +96,10 @@ class Writing:
     shown: str
     """The pieces as written, each once."""
 
-    def count(self, *ways: Way) -> int:
+    def count(self, way: Way, other: Way | None = None) -> int:
         """Return how many pieces are written in one of these ways."""
-        return sum(way in ways for way in self.ways)
+        n = self.ways.count(way)
+        return n if other is None else n + self.ways.count(other)
 
     @property
     def is_plain(self) -> bool:
@@ -102,7 +109,7 @@ class Writing:
     @property
     def is_literal(self) -> bool:
         """Whether every piece is written as expected, once or more."""
-        return self.count(Way.SAME, Way.REPEATED) == len(self.ways)
+        return max(self.ways) <= Way.REPEATED
 
     @property
     def has_clause(self) -> bool:
@@ -112,13 +119,15 @@ class Writing:
 
 def writing_of(form: Form, units: Sequence[Unit], canon: str, syllables: Syllables) -> Writing:
     """Say how a form is written by the units it was found in, one a piece."""
-    ways = tuple(_way(unit, canon, piece, syllables) for unit, piece in zip(units, form.pieces, strict=True))
-    gaps = tuple(canon[one.last + 1 : other.first] for one, other in itertools.pairwise(units) if other.first > one.last + 1)
+    first, last = units[0].first, units[-1].last
+    ways = tuple([_way(unit, canon, piece, syllables) for unit, piece in zip(units, form.pieces, strict=True)])
+    if last - first + 1 == len(units) and not any(unit.read for unit in units):  # a character a piece, side by side: nearly all
+        return Writing(first, last, ways, (), canon[first : last + 1])
+    gaps = tuple([canon[one.last + 1 : other.first] for one, other in itertools.pairwise(units) if other.first > one.last + 1])
     shown = "".join(
-        canon[unit.first] if way in (Way.SAME, Way.REPEATED, Way.HOMOPHONE, Way.ALIKE) else canon[unit.first : unit.last + 1]
-        for unit, way in zip(units, ways, strict=True)
+        [canon[unit.first] if way in _AS_ONE else canon[unit.first : unit.last + 1] for unit, way in zip(units, ways, strict=True)]
     )
-    return Writing(units[0].first, units[-1].last, ways, gaps, shown)
+    return Writing(first, last, ways, gaps, shown)
 
 
 def _way(unit: Unit, canon: str, piece: str, syllables: Syllables) -> Way:
