@@ -142,7 +142,7 @@ class TranscriptDetector(StagedDetector[AudioClip, Chunked, TranscriptOutputs]):
         start_s, end_s = (sample.start_s, sample.end_s) if said is None else (said.start_s, said.end_s)
         return replace(
             finding,
-            score=finding.score * sure,
+            score=round(finding.score * sure, 4),
             modality=self.modality,
             detector=self.name,
             pts_s=start_s,

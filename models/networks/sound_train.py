@@ -166,8 +166,8 @@ def _card(manifest: Manifest) -> str:
     return f"""# {manifest.name}: an example of a network of sound classes
 
 **An example, not for rooms.** Trained by `python -m models.networks.sound_train` on sounds computed from random numbers
-(`models/sound_scenes.py`): shots, sirens, applause, music, voices, noise. It has never heard a recording. It shows the whole way of a
-network of your own, from a folder with a manifest to findings; nothing serves it until somebody adds, approves and promotes it.
+(`models/sound_scenes.py`): shots, sirens, applause, music, voices, noise. It has never heard a recording. It shows the whole way of
+a network of your own, from a folder with a manifest to findings; nothing serves it until somebody adds, approves and promotes it.
 
 | measured on made sounds it was not trained on | |
 |---|---|
