@@ -36,6 +36,7 @@ from inference.vision.crops import WIDTHS_PX
 from inference.vision.ctc import CtcAlphabet, GreedySession
 from inference.vision.ocr import LaneModel, OcrDetector, OcrLimits, OcrModels, search_size
 from inference.vision.porn import PornDetector
+from inference.vision.quality import QualityDetector
 from models.errors import ModelNotFound, ModelsError
 from models.manifest import Manifest
 from models.speech_codec import N_MELS
@@ -45,7 +46,7 @@ from models.text_codec import LENGTHS, Alphabet
 
 log = logging.getLogger(__name__)
 
-NAMES = ("porn", "codes", "ocr", "vad")
+NAMES = ("porn", "codes", "ocr", "vad", "quality")
 """Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
 BROUGHT = ("asr", "sound")
 """Detectors that are there only where a deployment brings what they run: a recogniser, networks of sound classes."""
@@ -125,6 +126,7 @@ def build_detectors(
         lambda: CodesDetector(text.findings, host=host, text_labels=text_labels),
         lambda: _ocr(loader, text.findings, host, text_labels, ocr or OcrSettings()),
         lambda: VadDetector(loader.voice(), host=host),
+        lambda: QualityDetector(host=host),
         lambda: _transcripts(loader, recogniser, text.findings, host, text_labels),
         lambda: _sounds(loader, host),
     )

@@ -1,23 +1,34 @@
-"""The detector that says where somebody speaks; every detector of speech shares its answer (`voice.py`)."""
+"""The detector that says where somebody speaks; every detector of speech shares its answer (`voice.py`).
+
+It knows how loud a clip is, so it says where a stream is mute, too.
+"""
 
 from __future__ import annotations
 
 from inference.detectors import Extras, StagedDetector
 from inference.host import Host
 from inference.samples import AudioClip, Modality
+from inference.speech.segments import energy_dbfs
 from inference.speech.voice import Chunked, VoiceActivity, VoiceOutputs
 from inference.verdicts import Finding
 
+MUTE = "quality.mute"
+MUTE_DBFS = -70.0
+"""A clip no louder than this is mute, dB of full scale: the noise of a microphone nobody speaks into is 20 dB above."""
+MUTE_SCORE = 0.95
+MUTE_CLIP_S = 2.0
+"""Shorter clips are too short to be called mute, seconds."""
+
 
 class VadDetector(StagedDetector[AudioClip, Chunked, VoiceOutputs]):
-    """Says where speech is, in `Detection.extras.speech`; it has no findings of its own."""
+    """Says where speech is, in `Detection.extras.speech`; its one finding is a stream without sound."""
 
     name = "vad"
     modality = Modality.AUDIO
     takes = AudioClip
 
     def __init__(self, voice: VoiceActivity, *, host: Host) -> None:
-        super().__init__(host, frozenset())
+        super().__init__(host, frozenset({MUTE}))
         self._voice = voice
 
     def prepare(self, sample: AudioClip) -> Chunked:
@@ -29,8 +40,10 @@ class VadDetector(StagedDetector[AudioClip, Chunked, VoiceOutputs]):
         return await self._voice.listen(prepared, deadline_s=deadline_s)
 
     def findings(self, outputs: VoiceOutputs, sample: AudioClip) -> tuple[Finding, ...]:
-        """None: speech is no violation."""
-        return ()
+        """A mute clip of a room; speech is no violation."""
+        if not sample.room_id or sample.duration_s < MUTE_CLIP_S or not energy_dbfs(sample.pcm) <= MUTE_DBFS:
+            return ()
+        return (Finding(label=MUTE, score=MUTE_SCORE, modality=self.modality, detector=self.name, pts_s=sample.end_s),)
 
     def extras(self, outputs: VoiceOutputs, sample: AudioClip) -> Extras:
         """Stretches of speech on the session's timeline, their share, and how loud the clip is."""

@@ -85,7 +85,7 @@ def test_the_example_of_a_deployment_works_and_inherits():
 
     assert (mine.id, mine.sampling.interval_s, mine.sampling.max_age_s) == ("game-rooms", 2.5, 1.8)
     assert (mine.cadence["codes"].every_s, mine.cadence["codes"].floor_s) == (3.0, 12.0)
-    assert set(mine.cadence) == {"porn", "ocr", "codes", "vad", "spotting"}
+    assert {"porn", "ocr", "codes", "vad", "spotting", "quality"} <= set(mine.cadence)
     rule = mine.rule_for("ads.qr_code", Modality.IMAGE)
     assert rule is not None
     assert (rule.review_hint, rule.hits, rule.min_area, len(rule.zones.exclude)) == ("hold", 1, 0.002, 2)
