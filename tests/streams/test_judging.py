@@ -6,7 +6,7 @@ import io
 import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from inference.text.check import TextChecker
 from inference.verdicts import Finding, Heard, Span, TextMatch
 from models.taxonomy import Taxonomy
 from streams.alerts import Topic
-from streams.cloudevents import CloudEvent
 from streams.judging import Judge
 from streams.lifecycle import RoomHealth
 from streams.looks import Look, Sample
@@ -43,10 +42,12 @@ class Told:
     judge: Judge
     stores: Stores
     watch: Watch
-    violations: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self, events: list[CloudEvent]) -> None:
-        self.violations += [msgspec.json.decode(event.value) for event in events if event.topic == Topic.VIOLATIONS]
+    @property
+    def violations(self) -> list[dict[str, Any]]:
+        """What was committed of violations, in order."""
+        rows = self.stores.outbox.since(0, 1000)
+        return [msgspec.json.decode(row.event.value) for row in rows if row.event.topic == Topic.VIOLATIONS]
 
     async def look(self, sample: Sample, *findings: Finding) -> None:
         detector = findings[0].detector if findings else "spotting"
@@ -70,7 +71,6 @@ def told(tmp_path: Path, checker: TextChecker) -> Iterator[Told]:
         told = Told(
             Judge(engine, stores, clock=clock), stores, Watch(broadcast, policies.for_room("any"), RoomHealth({}, now_s=0.0))
         )
-        stores.outbox.subscribe(told.take)
         yield told
         stores.close()
 
