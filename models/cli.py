@@ -1,15 +1,11 @@
-"""`livewarden models`: the store, the zoo and training from the command line.
+"""`livewarden models`: the store and the zoo from the command line; training is `training_cli.py`.
 
-Training needs the packages of the group `train` and, from who composes the command line, `TextServing` as the context's `obj`.
 Exit codes: 0 done, 1 it could not be done (one line on standard error says why), 2 the command was written wrongly.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,52 +14,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.errors import LicenceNotAccepted, ModelsError, TrainingUnavailable
+from models.errors import LicenceNotAccepted
 from models.progress_bar import progress_bar
-from models.seam import TextServing
-from models.store import ModelStore, Stored, default_root
+from models.store import Stored
+from models.store_cli import StoreFolder, one_line_errors, open_store, say_state
+from models.training_cli import evaluate_network, export_network, train_network
 from models.zoo import ACCEPTED_BY_DEFAULT, Zoo, ZooEntry
 
 models_app = typer.Typer(name="models", help="The model store and its life cycle.", no_args_is_help=True)
 
-StoreFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--dir", help="Folder of the store; LIVEWARDEN_MODELS_DIR or ~/.cache/livewarden/models without it.", show_default=False
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON on standard output and nothing else.")]
-DataFolder = Annotated[Path, typer.Option("--data", help="Folder with the data sets, each in a folder of its name.")]
-RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, evaluation, flagged danmaku.")]
-
-
-class Network(StrEnum):
-    """Networks of our own."""
-
-    TEXT = "text"
-
-
-WhichNetwork = Annotated[Network, typer.Argument(help="Which network.")]
-
-
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except ModelsError as exc:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/] {escape(str(exc))}", highlight=False)
-        raise typer.Exit(1) from exc
-
-
-def _store(folder: Path | None) -> ModelStore:
-    return ModelStore(folder.expanduser() if folder is not None else default_root())
 
 
 @models_app.command("list")
 def list_models(folder: StoreFolder = None, as_json: AsJson = False) -> None:
     """List the models of the store, and those of the zoo that are not there yet."""
-    with _one_line_errors():
-        store = _store(folder)
+    with one_line_errors():
+        store = open_store(folder)
         stored = store.list()
         missing = [Zoo.load()[name] for name in Zoo.load().missing(store)]
         rows = [_brief(one) for one in stored]
@@ -89,8 +56,8 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Show everything about one model: tensors, classes, thresholds, metrics, licence; its files are checked."""
-    with _one_line_errors():
-        store = _store(folder)
+    with one_line_errors():
+        store = open_store(folder)
         stored = store.show(ref)
         store.path(stored.ref)
         tested = store.metrics(stored.ref)
@@ -135,8 +102,8 @@ def pull_models(
     wanted = list(zoo.entries) if everything else list(names or [])
     accepted = {*ACCEPTED_BY_DEFAULT, *(accept or [])}
     refused = 0
-    with _one_line_errors():
-        store = _store(folder)
+    with one_line_errors():
+        store = open_store(folder)
         for name in wanted:
             licence = zoo[name].licence
             console.print(f"[bold]{name}[/] licence [bold]{escape(licence.spdx)}[/]: {escape(licence.notice)}")
@@ -159,9 +126,9 @@ def add_model(
     folder: StoreFolder = None,
 ) -> None:
     """Take a model of your own into the store, as a draft; it serves after `approve` and `promote`."""
-    with _one_line_errors():
-        store = _store(folder)
-        _say_state(store, store.publish(source.expanduser()))
+    with one_line_errors():
+        store = open_store(folder)
+        say_state(store, store.publish(source.expanduser()))
 
 
 @models_app.command("approve")
@@ -171,32 +138,27 @@ def approve_model(
     folder: StoreFolder = None,
 ) -> None:
     """Let a tested version serve; it goes live with `promote`."""
-    with _one_line_errors():
-        store = _store(folder)
+    with one_line_errors():
+        store = open_store(folder)
         store.approve(ref, untested=untested)
-        _say_state(store, ref)
+        say_state(store, ref)
 
 
 @models_app.command("promote")
 def promote_model(ref: Annotated[str, typer.Argument(help="name@version.")], folder: StoreFolder = None) -> None:
     """Make an approved version the live one; nothing needs a restart."""
-    with _one_line_errors():
-        store = _store(folder)
+    with one_line_errors():
+        store = open_store(folder)
         store.promote(ref)
-        _say_state(store, ref)
+        say_state(store, ref)
 
 
 @models_app.command("rollback")
 def rollback_model(name: Annotated[str, typer.Argument(help="Name of the model.")], folder: StoreFolder = None) -> None:
     """Make the version that was live before the live one again."""
-    with _one_line_errors():
-        store = _store(folder)
-        _say_state(store, store.rollback(name))
-
-
-def _say_state(store: ModelStore, ref: str) -> None:
-    stored = store.show(ref)
-    Console(highlight=False).print(f"{stored.ref} is {stored.state}")
+    with one_line_errors():
+        store = open_store(folder)
+        say_state(store, store.rollback(name))
 
 
 def _brief(stored: Stored) -> dict[str, Any]:
@@ -236,79 +198,6 @@ def _facts(stored: Stored) -> list[tuple[str, str]]:
     ]
 
 
-@models_app.command("train")
-def train_network(
-    context: typer.Context,
-    network: WhichNetwork,
-    data: DataFolder,
-    out: RunFolder,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="End before an epoch that would go over.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs over which the learning rate falls.")] = 8,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
-) -> None:
-    """Train a network on one core; a checkpoint after every epoch, stops by itself when it gets no better."""
-    with _one_line_errors(), _training(context) as serving:
-        from models.data import read_rows
-        from models.train import Plan, Run
-
-        run = Run(read_rows(data, serving().fold), out, Plan(n_epochs=epochs))
-        typer.echo(f"{network}: {run.n_steps} steps an epoch, {run.alphabet}, {run.shape}", err=True)
-        if resume and run.resume():
-            typer.echo(f"resumed after epoch {run.progress.epoch}", err=True)
-        done = run.train(budget_s=minutes * 60 if minutes else None, tell=lambda line: typer.echo(line, err=True))
-    typer.echo(f"best epoch {done.best_epoch} of {done.epoch}, validation score {done.best:.4f}, in {out}")
-
-
-@models_app.command("evaluate")
-def evaluate_network(
-    context: typer.Context,
-    network: WhichNetwork,
-    data: DataFolder,
-    out: RunFolder,
-    baseline: Annotated[bool, typer.Option(help="Fit the TF-IDF baseline beside it.")] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a run's best network on the test side of the split, beside a baseline on the same rows."""
-    with _one_line_errors(), _training(context) as serving:
-        from models.data import read_rows
-        from models.evaluate import evaluate
-        from models.networks.text_card import table
-
-        found = evaluate(out, read_rows(data, serving().fold), baseline=baseline)
-    typer.echo(json.dumps(found) if as_json else f"{network}\n{table(found)}")
-
-
-@models_app.command("export")
-def export_network(
-    context: typer.Context,
-    network: WhichNetwork,
-    out: RunFolder,
-    to: Annotated[Path, typer.Option(help="Folder for the graph and its manifest.")],
-    version: Annotated[str, typer.Option(help="Version in the manifest; raise it with every change.")],
-    publish: Annotated[bool, typer.Option("--publish", help="Also take it into the store, tested.")] = False,
-    folder: StoreFolder = None,
-) -> None:
-    """Write a run's best network as ONNX with its manifest; refused where the graph does not answer as the network does."""
-    with _one_line_errors(), _training(context) as serving:
-        from models.export import export
-
-        done = export(out, to, version=version, serving=serving())
-        typer.echo(f"{network}: {done.ref}, {done.size_bytes / 1e6:.2f} MB in {to}; {done.parity}")
-        if publish:
-            store = _store(folder)
-            ref = store.publish(to)
-            store.mark_tested(ref, done.metrics)
-            _say_state(store, ref)
-
-
-@contextlib.contextmanager
-def _training(context: typer.Context) -> Iterator[Callable[[], TextServing]]:
-    """Hand out what serving lends to training, and say what to install where a package of training is missing."""
-    if context.obj is None:
-        raise TrainingUnavailable("training needs the text engine; run it as `livewarden models`")
-    try:
-        yield context.obj
-    except ModuleNotFoundError as exc:
-        raise TrainingUnavailable(
-            f"training needs the package {exc.name}; install the group: pip install --group train, in a checkout"
-        ) from exc
+models_app.command("train")(train_network)
+models_app.command("evaluate")(evaluate_network)
+models_app.command("export")(export_network)

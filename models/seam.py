@@ -9,8 +9,6 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from models.text_codec import Ids
-
 
 class TextServing(Protocol):
     """Serving as the training commands see it; called on one thread."""
@@ -19,11 +17,11 @@ class TextServing(Protocol):
         """Return the canonical view of a text: width, case, script and look-alikes folded."""
         ...
 
-    def run(self, graph: bytes, ids: Ids) -> NDArray[Any]:
+    def run(self, graph: bytes, inputs: NDArray[Any]) -> NDArray[Any]:
         """Run an ONNX graph of one input and one output by the runtime that serves.
 
         Args:
             graph: the file's bytes.
-            ids: int32, shape (n, L).
+            inputs: what the graph reads, the batch on the first axis.
         """
         ...

@@ -207,7 +207,8 @@ def power_of(pcm: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def mels_of(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn power spectra, shape (n, 257), into features, shape (n, N_MELS)."""
-    return np.log(power @ filters() + np.float32(_FLOOR)) - np.float32(np.log(_FLOOR))
+    mels: NDArray[np.float32] = np.log(power @ filters() + np.float32(_FLOOR)) - np.float32(np.log(_FLOOR))
+    return mels
 
 
 @cache

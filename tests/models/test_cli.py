@@ -132,7 +132,7 @@ def test_training_without_its_packages_says_what_to_install(tmp_path, monkeypatc
 
 
 def test_an_unknown_network_is_written_wrongly(tmp_path):
-    assert run("train", "speech", "--data", tmp_path, "--out", tmp_path).exit_code == 2
+    assert run("train", "odour", "--data", tmp_path, "--out", tmp_path).exit_code == 2
 
 
 class PlainServing:

@@ -98,7 +98,7 @@ def test_a_clip_has_a_frame_for_every_hop(n_pcm):
 
 
 def test_four_frames_make_a_posterior_frame_of_40_ms():
-    assert FRAME_S == pytest.approx(STRIDE * HOP_N / SAMPLE_RATE_HZ)
+    assert pytest.approx(STRIDE * HOP_N / SAMPLE_RATE_HZ) == FRAME_S
     assert [n_posteriors(n) for n in (0, 1, 4, 5, 800)] == [0, 1, 1, 2, 200]
 
 

@@ -1,0 +1,156 @@
+"""`livewarden models train|evaluate speech`: data, network and figures put together.
+
+The folder of a run holds the bank of clips, made once, checkpoints and figures.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.networks.speech import SpeechNet
+from models.networks.speech_train import SpeechPlan, SpeechProgress, SpeechRun, Tell, load_best_speech
+from models.speech_bank import Bank, has_bank, training_sources, write_bank
+from models.speech_codec import log_mels, n_posteriors
+from models.speech_evaluate import (
+    Group,
+    Spoilt,
+    UnitError,
+    best_path,
+    distance,
+    known,
+    spoilt,
+    strangers,
+    unheard,
+    unit_error,
+    write_evaluation,
+)
+from models.speech_mix import Mixer
+from models.speech_sources import SPLIT_SALT, Recording
+from models.speech_texts import Readings, read_sentences
+
+BANK_FOLDER = "bank"
+
+SYNTHETIC_H = 5.0
+"""Hours of made-up speakers in the bank."""
+
+
+def train_speech(data: Path, out: Path, plan: SpeechPlan, *, minutes: float | None, resume: bool, tell: Tell) -> SpeechProgress:
+    """Train the acoustic model; the bank is made first where the run's folder has none.
+
+    Args:
+        data: holds `speech` and `text`.
+        out: the run's folder.
+        plan: numbers of the run.
+        minutes: for training, without the making of the bank.
+        resume: from the last checkpoint.
+        tell: told a line at a time.
+
+    Raises:
+        DataError: data or checkpoint cannot be used.
+        TrainingUnavailable: ffmpeg or espeak-ng is missing.
+    """
+    bank = out / BANK_FOLDER
+    if not has_bank(bank):
+        tell(f"making {bank}: people as recorded and through codecs, {SYNTHETIC_H:g} h of made-up speakers")
+        write_bank(bank, training_sources(data, out, synthetic_h=SYNTHETIC_H, seed=plan.seed))
+    opened = Bank.open(bank)
+    mixer = Mixer(opened, Readings.read(data / "speech"), read_sentences(data / "text"))
+    run = SpeechRun(mixer, HeldOut.read(data, out), out, plan)
+    n_weights = sum(one.numel() for one in run.net.parameters())
+    tell(f"speech: {opened}, {n_weights / 1e6:.2f} M weights, {plan.n_steps} steps an epoch")
+    if resume and run.resume():
+        tell(f"resumed after epoch {run.progress.epoch}")
+    return run.train(budget_s=minutes * 60 if minutes else None, tell=tell)
+
+
+class HeldOut:
+    """Measures a network while it trains, on clips that were kept out; strangers are not among them."""
+
+    def __init__(self, groups: dict[str, list[Recording]]) -> None:
+        self._groups = {
+            name: sorted(((log_mels(one.wave), one.units.ids) for one in rows), key=lambda pair: len(pair[0]))
+            for name, rows in groups.items()
+        }
+
+    @classmethod
+    def read(cls, data: Path, out: Path) -> HeldOut:
+        """Read a part of what the evaluation reads whole."""
+        return cls({Group.SYNTHETIC: list(unheard(out, data, n_sentences=4)), Group.KNOWN: list(known(data, share=0.2))})
+
+    def __call__(self, net: SpeechNet) -> dict[str, float]:
+        """Return the unit error of each group."""
+        return {name: self._error(net, rows).share for name, rows in self._groups.items()}
+
+    @staticmethod
+    def _error(net: SpeechNet, rows: list[tuple[NDArray[np.float32], tuple[int, ...]]]) -> UnitError:
+        wrong = 0
+        for start in range(0, len(rows), 16):
+            batch = rows[start : start + 16]
+            features = np.zeros((len(batch), len(batch[-1][0]), batch[0][0].shape[1]), np.float32)
+            for place, (one, _) in zip(features, batch, strict=True):
+                place[: len(one)] = one
+            with torch.no_grad():
+                answers = net(torch.from_numpy(features)).log_probs.numpy()
+            wrong += sum(
+                distance(best_path(answer[: n_posteriors(len(one))]), units)
+                for answer, (one, units) in zip(answers, batch, strict=True)
+            )
+        return UnitError(wrong, sum(len(units) for _, units in rows))
+
+
+def answers_of_net(net: SpeechNet, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a network's log probabilities for one clip."""
+    with torch.no_grad():
+        return np.asarray(net(torch.from_numpy(features[None])).log_probs[0].numpy())
+
+
+def evaluate_speech(data: Path, out: Path) -> dict[str, Any]:
+    """Measure a run's best network on everything that was kept out, clean, in noise and through a codec.
+
+    Args:
+        data: holds `speech`.
+        out: the run's folder.
+
+    Returns:
+        figures by group, kept in the run's folder too.
+
+    Raises:
+        DataError: data or network cannot be read.
+    """
+    trained = load_best_speech(out)
+    groups: dict[Group, Iterable[Recording]] = {
+        Group.SYNTHETIC: unheard(out, data, n_sentences=20),
+        Group.KNOWN: known(data),
+        Group.STRANGERS: strangers(data),
+    }
+    found: dict[str, Any] = {"split": SPLIT_SALT, "epoch": trained.epoch, "unit_error": {}, "units": {}, "by_voice": {}}
+    for group, rows in groups.items():
+        recordings = list(rows)
+        found["units"][group] = sum(len(one.units) for one in recordings)
+        found["unit_error"][group] = {
+            how: round(_error_of(trained.net, [spoilt(one, how, seed) for seed, one in enumerate(recordings)]).share, 4)
+            for how in Spoilt
+        }
+        found["by_voice"][group] = {
+            voice: round(_error_of(trained.net, ones).share, 4) for voice, ones in sorted(_by_voice(recordings).items())
+        }
+    write_evaluation(out, found)
+    return found
+
+
+def _error_of(net: SpeechNet, recordings: list[Recording]) -> UnitError:
+    return unit_error(lambda features: answers_of_net(net, features), recordings)
+
+
+def _by_voice(recordings: Iterable[Recording]) -> dict[str, list[Recording]]:
+    voices: dict[str, list[Recording]] = defaultdict(list)
+    for one in recordings:
+        voices[one.voice].append(one)
+    return voices
