@@ -133,7 +133,7 @@ async def test_a_failing_model_answers_with_model_error_and_the_next_sample_is_s
         raise RuntimeError("device lost")
 
     lanes = [lane for lane in built.lanes if lane.name == LANE.get(name)]
-    target, attribute = (lanes[0].session, "run") if lanes else (detector, "search")
+    target, attribute = (lanes[0].session, "run") if lanes else (detector, "search" if hasattr(detector, "search") else "prepare")
     with monkeypatch.context() as broken:
         broken.setattr(target, attribute, fail)
         with pytest.raises(ModelError, match="device lost"):
