@@ -13,9 +13,13 @@ from typing import Any
 
 from rich.text import Text
 
+from inference.speech.pronouncing import Pronouncer
+from inference.speech.vocabulary import Vocabulary
 from inference.text.lexicon import AllowList, WordList
 from inference.text.list_check import FalseHit, ListReport
+from inference.text.normalise import Normaliser
 from inference.text.stored_lists import StoredList
+from inference.text.tables import Tables
 from inference.verdicts import Judged, Span
 
 MAX_HITS_SHOWN = 20
@@ -94,7 +98,10 @@ def contents(list_: WordList | AllowList, now: datetime) -> dict[str, int]:
     labels = Counter(f"label {term.label}" for term in list_.terms)
     modes = Counter(f"mode {term.mode}" for term in list_.terms)
     n_expired = sum(not term.counts_at(now) for term in list_.terms)
-    return dict(sorted(labels.items())) | dict(sorted(modes.items())) | {"expired": n_expired}
+    said = Vocabulary.of([list_], (), Pronouncer(Normaliser(Tables.load())))
+    unsaid = {f"not listened for: {reason}": n for reason, n in sorted(said.left_out.items())}
+    counts = dict(sorted(labels.items())) | dict(sorted(modes.items()))
+    return counts | {"expired": n_expired, "listened for in speech": said.n_terms} | unsaid
 
 
 def version_view(stored: StoredList) -> dict[str, Any]:
