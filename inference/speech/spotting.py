@@ -173,11 +173,37 @@ def find(
     Returns:
         hits of one path do not overlap, the best first; those of different paths may.
     """
-    scores: Floats = np.divide(end_scores(ratio, paths, numbers), paths.lengths, dtype=np.float32)
+    likely = np.flatnonzero(reachable(ratio, paths, max_frames=max_frames) >= floors)
+    chosen = UnitPaths(paths.units[:, likely], paths.lengths[likely])
+    scores: Floats = np.divide(end_scores(ratio, chosen, numbers), chosen.lengths, dtype=np.float32)
     found: list[PathHit] = []
-    for column in np.flatnonzero((scores >= floors).any(axis=0)).tolist():
-        found += _of_one(ratio, paths, column, scores[:, column].copy(), (float(floors[column]), int(max_frames[column])), numbers)
+    for row in np.flatnonzero((scores >= floors[likely]).any(axis=0)).tolist():
+        column = int(likely[row])
+        found += _of_one(ratio, paths, column, scores[:, row].copy(), (float(floors[column]), int(max_frames[column])), numbers)
     return found
+
+
+def reachable(ratio: Floats, paths: UnitPaths, *, max_frames: NDArray[np.int32]) -> Floats:
+    """Bound the score a unit of every path from above, for a small part of what scoring costs: most terms end here.
+
+    Each unit of an alignment needs one frame at least, and an alignment of at most d frames lies whole in one of the windows of
+    2 d frames that begin every d frames.
+
+    Returns:
+        shape (n,); no alignment of a path within its `max_frames` scores more.
+    """
+    bounds = np.full(len(paths), NEVER, np.float32)
+    for columns, block in paths.blocks():
+        span = int(max_frames[columns].max())
+        absent = np.arange(len(block.units))[:, np.newaxis] >= block.lengths
+        best = np.full(len(columns), NEVER, np.float32)
+        for first in range(0, len(ratio), span):
+            peaks = ratio[first : first + 2 * span].max(axis=0)
+            reached = peaks.take(block.units)
+            reached[absent] = 0.0
+            np.maximum(best, reached.sum(axis=0), out=best)
+        bounds[columns] = best / block.lengths
+    return bounds
 
 
 def _of_one(

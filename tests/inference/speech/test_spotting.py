@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.speech.spotting import NEVER, PathHit, SpottingNumbers, UnitPaths, align, end_scores, find, greedy, ratios
+from inference.speech.spotting import NEVER, PathHit, SpottingNumbers, UnitPaths, align, end_scores, find, greedy, ratios, reachable
 
 N_UNITS = 4
 NUMBERS = SpottingNumbers(frame_floor=20.0, pause_cost=0.05)
@@ -140,6 +140,19 @@ def test_many_paths_of_different_lengths_are_scored_as_each_alone():
 
     for column in range(0, len(many), 250):
         assert np.allclose(together[:, column], end_scores(ratio, UnitPaths.of([many[column]]), NUMBERS)[:, 0], atol=1e-3)
+
+
+@given(frames, st.lists(paths, min_size=1, max_size=4), st.integers(1, 6))
+def test_no_path_scores_more_than_is_reachable(rows: list[list[float]], many: list[list[int]], longest: int):
+    ratio = ratios(np.array(rows, np.float32), NUMBERS)
+    laid = UnitPaths.of(many)
+
+    bounds = reachable(ratio, laid, max_frames=np.full(len(many), longest, np.int32))
+
+    for column, path in enumerate(many):
+        for end in range(1, len(rows) + 1):
+            within = every_alignment(ratio[max(0, end - longest) : end], path)
+            assert within / len(path) <= bounds[column] + 1e-5
 
 
 def test_nothing_heard_and_nothing_listened_for_find_nothing():
