@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,14 @@ def test_a_line_that_makes_no_sense_stops_the_start_with_the_value_and_the_fix(t
 
 def test_a_folder_may_begin_at_home():
     assert RecogniserAddress.parse("sherpa:~/models/x").folder == Path.home() / "models" / "x"
+
+
+def test_the_lines_of_the_readme_are_settings(tmp_path: Path):
+    readme = (Path(__file__).resolve().parents[3] / "inference" / "README.md").read_text("utf-8")
+    (lines,) = [block for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if block.startswith("speech:")]
+
+    options = loaded(tmp_path, lines).speech.options
+
+    assert options is not None
+    assert options.address.kind is RecogniserKind.SHERPA
+    assert (options.language, options.n_at_once) == ("zh", 2)
