@@ -153,10 +153,10 @@ def _clip(file: Path) -> AudioClip:
     except OSError as exc:
         raise ConfigError(f"cannot read {file}: {exc.strerror}; give a WAV file") from exc
     clock = SystemClock()
-    return AudioClip("", "", 0.0, clock.utc(), clock.now_s(), decode_sound(data, "audio/wav", _any_wav), last=True)
+    return AudioClip("", "", 0.0, clock.utc(), clock.now_s(), decode_sound(data, "audio/wav", wav_at_any_rate), last=True)
 
 
-def _any_wav(data: bytes, _: str) -> Pcm:
+def wav_at_any_rate(data: bytes, _: str) -> Pcm:
     """Decode WAV of any rate and of 8, 16 or 32 bits, brought to 16 kHz by its spectrum.
 
     Raises:
