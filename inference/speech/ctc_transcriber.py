@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import ConfigError
+from inference.host import Host
 from inference.lanes import Lane
 from inference.samples import SAMPLE_RATE_HZ, Pcm
 from inference.sessions import Rows, Session
@@ -146,10 +147,11 @@ def greedy_session(session: Session, spec: CtcSpec) -> Session:
 class CtcTranscriber:
     """Recognises through a lane over a `greedy_session`; the lane's queue is the bound."""
 
-    def __init__(self, lane: Lane, spec: CtcSpec, tokens: TokenList) -> None:
+    def __init__(self, lane: Lane, spec: CtcSpec, tokens: TokenList, *, host: Host) -> None:
         self._lane = lane
         self._spec = spec
         self._tokens = tokens
+        self._host = host
 
     @property
     def ref(self) -> ModelRef:
@@ -163,7 +165,8 @@ class CtcTranscriber:
 
     async def transcribe(self, pcm: Pcm, *, deadline_s: float | None) -> Transcript:
         """Recognise one piece; see `Transcriber.transcribe`."""
-        row = await self._lane.submit(self._spec.rows(pcm), deadline_s=deadline_s)
+        rows = await self._host.run("asr", lambda: self._spec.rows(pcm), deadline_s=deadline_s)
+        row = await self._lane.submit(rows, deadline_s=deadline_s)
         n_steps = math.ceil(len(pcm) / self._spec.step_n_pcm)
         tokens = read_steps(
             row[SYMBOLS][:n_steps], row[PROBABILITIES][:n_steps], self._tokens, step_s=self._spec.step_n_pcm / SAMPLE_RATE_HZ

@@ -40,7 +40,7 @@ def open_transcriber(options: RecogniserOptions, loader: Loader, host: Host) -> 
     address = options.address
     try:
         if address.kind is RecogniserKind.CTC:
-            return _open_ctc(address.place, loader)
+            return _open_ctc(address.place, loader, host)
         with loader.device.admit(f"recogniser {address.folder.name}"):
             return open_sherpa(address.folder, SherpaOptions(options.language, options.n_at_once), host=host)
     except ModelNotFound as exc:
@@ -66,7 +66,7 @@ def open_sounds(loader: Loader) -> list[SoundModel]:
     return found
 
 
-def _open_ctc(name: str, loader: Loader) -> Transcriber:
+def _open_ctc(name: str, loader: Loader, host: Host) -> Transcriber:
     stored = loader.live(name)
     manifest = stored.manifest
     spec = CtcSpec.of(manifest)
@@ -82,4 +82,4 @@ def _open_ctc(name: str, loader: Loader) -> Transcriber:
         return greedy_session(session, spec)
 
     lane = loader.lane(stored, GraphLayout(warm_shapes=spec.warm_shapes()), wrapped)
-    return CtcTranscriber(lane, spec, tokens[0])
+    return CtcTranscriber(lane, spec, tokens[0], host=host)

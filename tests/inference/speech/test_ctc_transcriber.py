@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from inference.errors import ConfigError
+from inference.host import Host
 from inference.lanes import Device, Lane
 from inference.sessions import GraphLayout, OnnxSession
 from inference.speech.ctc_transcriber import CtcSpec, CtcTranscriber, greedy_session, read_steps
@@ -30,13 +32,13 @@ def device() -> Iterator[Device]:
 
 
 @pytest.fixture(scope="module")
-def transcriber(device: Device) -> CtcTranscriber:
+def transcriber(device: Device, threads: ThreadPoolExecutor) -> CtcTranscriber:
     spec = CtcSpec.of(PLAIN)
     layout = GraphLayout(warm_shapes=spec.warm_shapes())
     session = OnnxSession(graph(), ref=ModelRef("levels", "1", "0" * 64), share=fake_share(), layout=layout)
     lane = Lane("levels", greedy_session(session, spec), device, max_queue=8, ladder=(1, 2))
     lane.warm()
-    return CtcTranscriber(lane, spec, LIST)
+    return CtcTranscriber(lane, spec, LIST, host=Host(threads))
 
 
 async def test_a_real_graph_is_heard_word_by_word_with_times(transcriber):
