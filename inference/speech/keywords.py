@@ -26,10 +26,11 @@ from inference.speech.confidence import SpottingRules
 from inference.speech.hearing import HeardLine, HeardTerm, line_of, listen
 from inference.speech.pronouncing import Pronouncer
 from inference.speech.segments import energy_dbfs
-from inference.speech.stretches import Posteriors, Stretch, pieces_of, start_s, stretches_of
+from inference.speech.stretches import Piece, Posteriors, pieces_of, start_s, stretches_of
 from inference.speech.vocabulary import Listed, NamedList, Vocabulary
-from inference.speech.voice import Chunked, VoiceActivity, VoiceOutputs, clean
+from inference.speech.voice import Chunked, VoiceActivity, clean
 from inference.text.check import LEVEL_SCORES
+from inference.tickets import Timing
 from inference.verdicts import Finding, Heard, TextMatch
 from models.manifest import Manifest
 from models.speech_codec import N_MELS, SILENCE, UNITS, log_mels
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 MIN_ENERGY_DBFS = -60.0
 """A quieter clip is silence to whoever listens, and is not looked into."""
+
+AT_ONCE = 8
+"""Pieces of one clip that wait in the lane together: a window has a few at most, and a long clip must not fill the queue."""
 
 SPOKEN = "spoken"
 """The transform that a finding names: the term was not written but said."""
@@ -138,15 +142,19 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
         voiced = await self.voice.listen(prepared, deadline_s=deadline_s)
         if not len(voiced.probabilities):
             return SpeechOutputs(posteriors=Posteriors.joined([], len(UNITS)))
-        work = await self._host.run(self.name, lambda: list(self._features(voiced, clip)), deadline_s=deadline_s)
-        tickets = [
-            [self._model.lane.submit({self._model.features: rows}, deadline_s=deadline_s) for rows in features]
-            for _, features in work
-        ]
-        answers = [[(await ticket)[self._model.log_probs] for ticket in row] for row in tickets]
-        heard = [(stretch, _joined(stretch, rows)) for (stretch, _), rows in zip(work, answers, strict=True)]
-        timings = timings_of([ticket for row in tickets for ticket in row])
-        return SpeechOutputs(posteriors=Posteriors.joined(heard, len(UNITS)), timings=(*voiced.timings, *timings))
+        stretches = await self._host.run(
+            self.name, lambda: stretches_of(self.voice.speech(voiced, clip).segments, clip), deadline_s=deadline_s
+        )
+        pieces = [piece for stretch in stretches for piece in pieces_of(stretch)]
+        heard: list[NDArray[np.float32]] = []
+        timings = list(voiced.timings)
+        for first in range(0, len(pieces), AT_ONCE):
+            answers, timing = await self._hear(pieces[first : first + AT_ONCE], clip, deadline_s=deadline_s)
+            heard += answers
+            timings += timing
+        row = iter(heard)
+        joined = [(stretch, np.concatenate([next(row) for _ in pieces_of(stretch)])) for stretch in stretches]
+        return SpeechOutputs(posteriors=Posteriors.joined(joined, len(UNITS)), timings=tuple(timings))
 
     def findings(self, outputs: SpeechOutputs, sample: AudioClip) -> tuple[Finding, ...]:
         """What is said of the lists' terms, in the order of time; one finding a label and place."""
@@ -197,26 +205,27 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
             heard=Heard(begun_s, min(start_s(one.end, sample), sample.end_s), line.inside),
         )
 
-    def _features(self, voiced: VoiceOutputs, clip: AudioClip) -> Iterator[tuple[Stretch, list[NDArray[np.float32]]]]:
-        """Yield the stretches of speech with the features of their pieces, padded with silence to their sizes. CPU work."""
-        pcm = clean(clip)
-        for stretch in stretches_of(self.voice.speech(voiced, clip).segments, clip):
-            yield stretch, [_padded(log_mels(pcm[piece.pcm]), piece.size) for piece in pieces_of(stretch)]
+    async def _hear(
+        self, pieces: Sequence[Piece], clip: AudioClip, *, deadline_s: float | None
+    ) -> tuple[list[NDArray[np.float32]], tuple[Timing, ...]]:
+        """Let the acoustic model hear some pieces at once; of each its own frames."""
+        features = await self._host.run(self.name, lambda: list(_features(pieces, clip)), deadline_s=deadline_s)
+        tickets = [self._model.lane.submit({self._model.features: rows}, deadline_s=deadline_s) for rows in features]
+        answers = [(await ticket)[self._model.log_probs] for ticket in tickets]
+        own = [answer[piece.own - piece.first : piece.own_end - piece.first] for piece, answer in zip(pieces, answers, strict=True)]
+        return own, timings_of(tickets)
+
+
+def _features(pieces: Sequence[Piece], clip: AudioClip) -> Iterator[NDArray[np.float32]]:
+    """Yield the features of pieces, padded with silence to their sizes. CPU work."""
+    pcm = clean(clip)
+    return (_padded(log_mels(pcm[piece.pcm]), piece.size) for piece in pieces)
 
 
 def _padded(features: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     rows = np.full((size, N_MELS), SILENCE, np.float32)
     rows[: len(features)] = features[:size]
     return rows
-
-
-def _joined(stretch: Stretch, answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Put the answers to the pieces of a stretch together, each frame from the piece that heard most around it."""
-    parts = [
-        answer[piece.own - piece.first : piece.own_end - piece.first]
-        for piece, answer in zip(pieces_of(stretch), answers, strict=True)
-    ]
-    return np.concatenate(parts)
 
 
 def _counts(vocabulary: Vocabulary) -> dict[str, int]:
