@@ -7,8 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from inference.policy_book import PolicyBook
+from inference.samples import Modality
 from inference.speech.confidence import LENGTHS, MOST, MOST_OF_TWO, SURE, TOLD, SpottingRules
+from inference.verdicts import Decision, Finding
 from models.errors import ManifestError
+from models.taxonomy import Taxonomy
 from tests.inference.speech.posteriors_maker import units_manifest
 
 RULES = SpottingRules.of(units_manifest())
@@ -31,6 +35,17 @@ def test_a_perfect_score_is_sure_but_for_two_syllables_never_enough_to_act_at_on
     assert RULES.confidence(0.0, 3) == MOST
     assert RULES.confidence(-0.3, 3) == pytest.approx(SURE)
     assert RULES.confidence(0.0, 2) == MOST_OF_TWO < 0.85
+
+
+def test_two_syllables_block_nothing_under_the_shipped_policy_even_where_a_picture_agrees():
+    taxonomy = Taxonomy.load()
+    shipped = PolicyBook.load((), taxonomy=taxonomy).for_room("any")
+
+    for label in taxonomy:
+        heard = Finding(label.code, MOST_OF_TWO, Modality.AUDIO, "spotting", text="du bo")
+        seen = Finding(label.code, 0.99, Modality.IMAGE, "porn")
+        assert shipped.decide([heard], beside=[seen]).decision is not Decision.BLOCK
+        assert shipped.decide([heard]).judged[0].severity <= 3
 
 
 def test_floors_are_by_length_and_lower_where_what_is_nearly_there_is_wanted():
