@@ -10,16 +10,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import msgspec
 
 from inference.checks import TextChecks
 from inference.clock import Clock
 from inference.errors import DeadlineExceeded, InvalidSample, LivewardenError
 from inference.ids import Ids
-from inference.samples import Scene
 from inference.schemas import (
     BehaviourBody,
     ContactBody,
@@ -31,12 +28,13 @@ from inference.schemas import (
     TextRequest,
 )
 from inference.text.behaviour import SpamThresholds, findings_of
-from inference.text.check import masked, require_text, unwelcome
+from inference.text.check import NOTHING, masked, require_text, require_texts, unwelcome
 from inference.text.conversation import FIRST, Said, Windows
 from inference.text.joined import Joined
 from inference.text.local_conversation import LocalConversation
 from inference.text.matcher import Reading
 from inference.text.reasons import reason_for
+from inference.text_passes import Passes, asks_nothing
 from inference.verdicts import Decision, Finding, Judged, Verdict
 from models.taxonomy import Taxonomy
 
@@ -44,9 +42,6 @@ log = logging.getLogger(__name__)
 
 NOBODY = Said(0, 0, 0)
 """What is known of a message without user or room."""
-
-_NOTHING = Reading()
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -122,7 +117,7 @@ class TextAnswers:
         self._opinion = opinion
         self._lock = threading.Lock()
         self._ids = Ids()
-        self._passes: dict[Scene, tuple[Hashable, _Pass]] = {}
+        self._passes = Passes(checks, self._ids)
 
     def answer(self, request: TextRequest, arrived_s: float) -> TextAnswer:
         """Check one text with the counters of this process, and the network it was given for this.
@@ -156,15 +151,23 @@ class TextAnswers:
 
     def begin_many(self, requests: Sequence[TextRequest], arrived_s: float) -> list[Checking]:
         """Read several texts, those of one scene together; raises as `answer`, for the first that is wrong."""
-        for request in requests:
-            require_text(request.text)
-        readings: list[Reading] = [_NOTHING] * len(requests)
-        for scene in {request.scene for request in requests}:
+        readings = self.read_many(requests)
+        return [self._begun(request, arrived_s, reading) for request, reading in zip(requests, readings, strict=True)]
+
+    def read_many(self, requests: Sequence[TextRequest]) -> list[Reading]:
+        """Say what stands in several texts, those of one scene read together; raises for the first that cannot be looked at."""
+        texts = [request.text for request in requests]
+        require_texts(texts)
+        scenes = {request.scene for request in requests}
+        if len(scenes) == 1:
+            return self._checks.text.read_many(texts, scenes.pop())
+        readings: list[Reading] = [NOTHING] * len(requests)
+        for scene in scenes:
             places = [place for place, request in enumerate(requests) if request.scene is scene]
-            found = self._checks.text.read_many([requests[place].text for place in places], scene)
+            found = self._checks.text.read_many([texts[place] for place in places], scene)
             for place, reading in zip(places, found, strict=True):
                 readings[place] = reading
-        return [self._begun(request, arrived_s, reading) for request, reading in zip(requests, readings, strict=True)]
+        return readings
 
     def _begun(self, request: TextRequest, arrived_s: float, reading: Reading | None) -> Checking:
         if reading is None:
@@ -196,23 +199,60 @@ class TextAnswers:
             request.room_id, request.uid, self.key(checking), self.piece(checking), self._clock.now_s()
         )
 
-    def hear_many(self, checkings: Sequence[Checking]) -> None:
-        """The same as `hear` for each, of messages that came together."""
-        now_s = self._clock.now_s()
+    def hear_many(self, requests: Sequence[TextRequest], readings: Sequence[Reading], arrived_s: float) -> list[Checking | bytes]:
+        """Count messages that came together in this process, and answer those in which there is nothing; one thread at a time.
+
+        Args:
+            requests: as they came.
+            readings: of each text, from `read_many`.
+            arrived_s: monotonic seconds.
+
+        Returns:
+            For each the answer as it stands on the wire, or what is left to be finished.
+        """
+        begun = [
+            None if reading is NOTHING and asks_nothing(request) else self._begun(request, arrived_s, reading)
+            for request, reading in zip(requests, readings, strict=True)
+        ]
+        counted = self._count_many(requests, begun)
+        elapsed_ms, write, pass_on = self._elapsed_ms(arrived_s), self._passes.write, self._heard
+        templates = {scene: self._passes.template(scene) for scene in {request.scene for request in requests}}
+        answers: list[Checking | bytes] = []
+        for request, checking, said in zip(requests, begun, counted, strict=True):
+            if checking is None:
+                if said is FIRST or not self._matters(said):
+                    if pass_on is not None and said is not NOBODY:
+                        pass_on(request)
+                    answers.append(write(templates[request.scene], request, said, elapsed_ms))
+                    continue
+                checking = Checking(request, arrived_s, NOTHING)
+            if said is not NOBODY and self.heard(checking, said):
+                self._conversation.forget_earlier(str(request.room_id), str(request.uid))
+            answers.append(checking)
+        return answers
+
+    def _matters(self, said: Said) -> bool:
+        """Tell whether anything could be made of what was said before."""
+        limits = self._thresholds
+        counts = said.repeat_60s >= limits.repeat or said.user_10s >= limits.flood or said.similar_uids_60s >= limits.swarm
+        return counts or bool(said.earlier)
+
+    def _count_many(self, requests: Sequence[TextRequest], begun: Sequence[Checking | None]) -> list[Said]:
+        """Count the messages of known senders, in their order; NOBODY for the others."""
         fold = self._checks.text.fold
-        keys = [fold(checking.request.text) for checking in checkings]
+        senders = [place for place, request in enumerate(requests) if request.uid and request.room_id]
+        pieces = [request.text if one is None else self.piece(one) for request, one in zip(requests, begun, strict=True)]
         counted = self._conversation.observe_many(
-            [checking.request.room_id or "" for checking in checkings],
-            [checking.request.uid or "" for checking in checkings],
-            keys,
-            [self.piece(checking) for checking in checkings],
-            now_s,
+            [requests[place].room_id or "" for place in senders],
+            [requests[place].uid or "" for place in senders],
+            [fold(requests[place].text) for place in senders],
+            [pieces[place] for place in senders],
+            self._clock.now_s(),
         )
-        for checking, said in zip(checkings, counted, strict=True):
-            if said is FIRST:
-                checking.said = said
-            elif self.heard(checking, said):
-                self._conversation.forget_earlier(str(checking.request.room_id), str(checking.request.uid))
+        if len(senders) == len(requests):
+            return counted
+        found = dict(zip(senders, counted, strict=True))
+        return [found.get(place, NOBODY) for place in range(len(requests))]
 
     def hear(self, checking: Checking) -> None:
         """Count a message in this process, and read it together with those before it; one thread at a time."""
@@ -263,7 +303,7 @@ class TextAnswers:
         request, verdict = checking.request, self._verdict(checking)
         leading = decisive(verdict)
         if verdict.decision is Decision.PASS and not checking.degraded:
-            self._pass_on(checking)
+            self._pass_on(checking.request)
         check_id = self._ids.next()
         reason = reason_for(verdict, self._taxonomy)
         said = checking.said
@@ -290,26 +330,12 @@ class TextAnswers:
 
     def finish_pass(self, checking: Checking) -> bytes:
         """Write the answer of a plain text as it stands on the wire; the same as `finish` encoded, for less."""
-        return self._passed(checking, self._template(checking.request.scene), self._elapsed_ms(checking.arrived_s))
+        self._pass_on(checking.request)
+        return self._passes.one(checking.request, checking.said, self._elapsed_ms(checking.arrived_s))
 
-    def finish_passes(self, checkings: Sequence[Checking]) -> list[bytes]:
-        """Write the answers of plain texts that came together, in order."""
-        if not checkings:
-            return []
-        elapsed_ms = self._elapsed_ms(checkings[0].arrived_s)
-        templates = {scene: self._template(scene) for scene in {checking.request.scene for checking in checkings}}
-        return [self._passed(checking, templates[checking.request.scene], elapsed_ms) for checking in checkings]
-
-    def _passed(self, checking: Checking, template: _Pass, elapsed_ms: float) -> bytes:
-        self._pass_on(checking)
-        request, said = checking.request, checking.said
-        check_id = self._ids.next_bytes()
-        request_id = _encode(request.request_id) if request.request_id else b'"%b"' % check_id
-        return template.body % (request_id, check_id, _encode(request.text), said.repeat_60s, said.similar_uids_60s, elapsed_ms)
-
-    def _pass_on(self, checking: Checking) -> None:
-        if self._heard is not None and checking.has_sender:
-            self._heard(checking.request)
+    def _pass_on(self, request: TextRequest) -> None:
+        if self._heard is not None and request.uid and request.room_id:
+            self._heard(request)
 
     def failed(self, request: TextRequest, arrived_s: float, error: Exception) -> TextAnswer:
         """Answer with the decision the caller named for this case; nothing was looked at, and `degraded` says so.
@@ -361,38 +387,6 @@ class TextAnswers:
 
     def _elapsed_ms(self, arrived_s: float) -> float:
         return round((self._clock.now_s() - arrived_s) * 1000, 3)
-
-    def _template(self, scene: Scene) -> _Pass:
-        """Return the answer of a plain text of a scene, made anew when lists or policies have changed."""
-        generation = self._checks.generation
-        known = self._passes.get(scene)
-        if known is None or known[0] != generation:
-            known = (generation, _Pass.of(self._checks.decide_text((), scene, None, "")))
-            self._passes[scene] = known
-        return known[1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """The answer of a text in which nothing was found, with places for what differs."""
-
-    body: bytes
-    """For `%`: request id (JSON), check id, text (JSON), repeats, users, milliseconds."""
-
-    @classmethod
-    def of(cls, verdict: Verdict) -> _Pass:
-        """Write it for a policy's verdict on no findings."""
-        policy = _encode(PolicyBody(verdict.policy.id, verdict.policy.version)).replace(b"%", b"%%")
-        shadow = _encode(dict(verdict.shadow)).replace(b"%", b"%%")
-        return cls(
-            b'{"request_id":%b,"check_id":"%b","decision":"pass","action_hint":"pass","label":null,"severity":null,"score":0.0,'
-            b'"findings":[],"masked_text":%b,"contacts":[],"behaviour":{"repeat_60s":%d,"similar_uids_60s":%d},'
-            b'"context":{"joined_messages":0},"reason":{"zh":"","en":""},"policy":'
-            + policy
-            + b',"shadow":'
-            + shadow
-            + b',"degraded":[],"elapsed_ms":%.3f}'
-        )
 
 
 def decisive(verdict: Verdict) -> Judged | None:

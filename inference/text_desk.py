@@ -111,20 +111,21 @@ class TextDesk:
     async def many(self, body: bytes, arrived_s: float) -> bytes:
         """Answer a batch, in the order of its texts."""
         requests = _decode_batch(body).texts
-        if sum(len(request.text) for request in requests) <= INLINE_CHARS:
-            begun = self._begun(requests, arrived_s)
+        in_thread = sum([len(request.text) for request in requests]) > INLINE_CHARS
+        alone = self._parts.shared is None and self._parts.opinion is None
+        if alone and all(request.on_error is None and request.deadline_ms is None for request in requests):
+            read = self.answers.read_many
+            readings = await asyncio.to_thread(read, requests) if in_thread else read(requests)
+            written = self._all_written(requests, self.answers.hear_many(requests, readings, arrived_s))
         else:
-            begun = await asyncio.to_thread(self._begun, requests, arrived_s)
-        checkings = [one for one in begun if isinstance(one, Checking)]
-        senders = [checking for checking in checkings if checking.has_sender]
-        if self._parts.shared is None:
-            self.answers.hear_many(senders)
-        else:
-            for checking in senders:
-                await self._hear(checking)
-        if self._parts.opinion is not None:
-            await self._ask(checkings)
-        written = self._all_written(begun)
+            begun = await asyncio.to_thread(self._begun, requests, arrived_s) if in_thread else self._begun(requests, arrived_s)
+            checkings = [one for one in begun if isinstance(one, Checking)]
+            for checking in checkings:
+                if checking.has_sender:
+                    await self._hear(checking)
+            if self._parts.opinion is not None:
+                await self._ask(checkings)
+            written = [self._written(one) if isinstance(one, Checking) else _encode(one) for one in begun]
         if self._parts.metrics is not None:
             self._parts.metrics.text_check_seconds.observe(self._clock.now_s() - arrived_s)
         return b'{"results":[' + b",".join(written) + b"]}"
@@ -191,17 +192,14 @@ class TextDesk:
         self._count(checking.request.scene, decision, 1)
         return body
 
-    def _all_written(self, begun: Sequence[Checking | TextAnswer]) -> list[bytes]:
-        """Write the answers of a batch; plain ones together."""
-        plain = [one for one in begun if isinstance(one, Checking) and one.is_plain]
-        passed = iter(self.answers.finish_passes(plain))
+    def _all_written(self, requests: Sequence[TextRequest], answers: Sequence[Checking | bytes]) -> list[bytes]:
+        """Write what is left of the answers of a batch, and count all of them."""
+        written = [one if isinstance(one, bytes) else self._written(one) for one in answers]
         if self._parts.metrics is not None:
-            for scene, n in Counter(checking.request.scene for checking in plain).items():
+            passed = Counter(request.scene for request, one in zip(requests, answers, strict=True) if isinstance(one, bytes))
+            for scene, n in passed.items():
                 self._count(scene, Decision.PASS, n)
-        ours = set(map(id, plain))
-        return [
-            next(passed) if id(one) in ours else self._written(one) if isinstance(one, Checking) else _encode(one) for one in begun
-        ]
+        return written
 
     def _count(self, scene: Scene, decision: Decision, n: int) -> None:
         if self._parts.metrics is None:

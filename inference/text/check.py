@@ -69,7 +69,8 @@ class TextResult:
     reason: Reason
 
 
-_NOTHING = Reading()
+NOTHING = Reading()
+"""The one reading of every text in which nothing was found."""
 
 _INVISIBLE = frozenset({"Cf", "Cc", "Cs", "Co", "Cn", "Mn", "Me"})
 
@@ -91,6 +92,19 @@ def require_text(text: str) -> None:
         raise InvalidSample(
             f"text has half a surrogate pair U+{ord(text[exc.start]):04X} at {exc.start}; send whole characters"
         ) from exc
+
+
+def require_texts(texts: Sequence[str]) -> None:
+    """Refuse several texts where one of them cannot be looked at; raises as `require_text` for the first of those."""
+    joined = "".join(texts)
+    try:
+        joined.encode()
+        if "\x00" not in joined and max(map(len, texts), default=0) <= MAX_TEXT:
+            return
+    except UnicodeEncodeError:
+        pass
+    for text in texts:
+        require_text(text)
 
 
 def masked(text: str, spans: Iterable[Span]) -> str:
@@ -185,12 +199,12 @@ class TextChecker:
     def read(self, text: str, scene: Scene) -> Reading:
         """Find terms and contacts in a text of any length; linear in it, and never raises whatever the text."""
         matcher = self._matcher
-        return _NOTHING if matcher.glance.is_clean(text) else self._full(matcher, text, scene)
+        return NOTHING if matcher.glance.is_clean(text) else self._full(matcher, text, scene)
 
     def read_many(self, texts: Sequence[str], scene: Scene) -> list[Reading]:
         """Read several texts of one scene, in order; the same as `read` one by one, for less."""
         matcher = self._matcher
-        readings = [_NOTHING] * len(texts)
+        readings = [NOTHING] * len(texts)
         for index in matcher.glance.unclean(texts):
             readings[index] = self._full(matcher, texts[index], scene)
         return readings
@@ -203,7 +217,7 @@ class TextChecker:
         canon = self._language.normaliser.canonical(text)
         contacts = find_contacts(canon)
         meant = matcher.meant(text, canon, scene, datetime.now(UTC))
-        reading = _NOTHING
+        reading = NOTHING
         if meant or contacts:
             text_map = _TextMap(text, canon, self._language.normaliser.origins(text), self._language.tables.traditional)
             reading = Reading(tuple(text_map.findings(meant, contacts)), contacts)

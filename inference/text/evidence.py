@@ -168,7 +168,8 @@ class Evidence:
         two = float(len(case.written.shown) == 2)
         slope = weights[_MARGIN] + two * weights[_MARGIN_TWO] + self._cued(values) * weights[_CUE_MARGIN]
         margin = max(-LIMIT, min(LIMIT, self._segmenter.likelier_at_most(case.written.shown, case.form.meant)))
-        total: float = sum(map(operator.mul, weights, values)) + max(slope * margin, slope * -LIMIT) / 4.0 + self._crossing[case.kind]
+        total: float = sum(map(operator.mul, weights, values)) + self._crossing[case.kind]
+        total += max(slope * margin, slope * -LIMIT) / 4.0
         if gap:
             blank = 0.0 if gap.strip() else weights[_SPACE_CROSSED]
             total += abs(blank + weights[_GAP_CROSSED]) * LIMIT / 4.0

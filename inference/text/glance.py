@@ -19,10 +19,10 @@ from inference.text.plain_reading import PlainReading
 from inference.text.regexes import Regex
 from inference.text.views import LEET, LEET_TOO, MIXED, called_sounds
 
-MAX_CLEAN = 32_768
-"""Clean texts remembered, short ones only; chat repeats itself. All are forgotten when there are more."""
+MAX_SEEN = 32_768
+"""Texts whose verdict is remembered, short ones only; chat repeats itself. All are forgotten when there are more."""
 
-MAX_CLEAN_LENGTH = 32
+MAX_SEEN_LENGTH = 32
 """Characters of the longest text that is remembered."""
 
 _DIGITS = f"{chr(DIGIT_BASE)}-{chr(DIGIT_BASE + 9)}"
@@ -53,43 +53,43 @@ class Glance:
         self._find = automaton.find
         self._batch = BatchSounds(normaliser)
         self._called = called_sounds(normaliser)
-        self._clean: set[str] = set()
+        self._seen: dict[str, bool] = {}
 
     def is_clean(self, text: str) -> bool:
         """Tell whether nothing of the lists and no contact can be hidden in a text."""
-        if text in self._clean:
-            return True
+        known = self._seen.get(text)
+        if known is not None:
+            return known
         sounds = text.translate(self._sounds)
         found = self._find(sounds, overlapping=True)
-        if (found or self._regexes or sounds.islower()) and self._asks(text, sounds, found):
-            return False
-        if len(text) <= MAX_CLEAN_LENGTH:
-            if len(self._clean) >= MAX_CLEAN:
-                self._clean.clear()
-            self._clean.add(text)
-        return True
+        clean = not ((found or self._regexes or sounds.islower()) and self._asks(text, sounds, found))
+        if len(text) <= MAX_SEEN_LENGTH:
+            if len(self._seen) >= MAX_SEEN:
+                self._seen.clear()
+            self._seen[text] = clean
+        return clean
 
     def unclean(self, texts: Sequence[str]) -> list[int]:
         """Return the indexes of the texts that are not clean, ascending; the same as `is_clean` says one by one, for less."""
-        clean = self._clean
-        open_ = [index for index, text in enumerate(texts) if text not in clean]
-        if not open_:
-            return []
+        seen = self._seen
+        said = list(map(seen.get, texts))
+        if None not in said:
+            return [] if False not in said else [index for index, clean in enumerate(said) if not clean]
+        open_ = [index for index, clean in enumerate(said) if clean is None]
         joined = SEPARATOR.join([texts[index] for index in open_])
         sounds = self._batch.sound(joined)
         lines = sounds.split(SEPARATOR)
         found_in = self._by_line(sounds, lines)
-        kept: list[int] = []
+        if len(seen) + len(open_) > MAX_SEEN:
+            seen.clear()
         for place, index in enumerate(open_):
             line, found = lines[place], found_in.get(place)
             text = texts[index]
-            if (found is not None or self._regexes or line.islower()) and self._asks(text, line, found or []):
-                kept.append(index)
-            elif len(text) <= MAX_CLEAN_LENGTH:
-                clean.add(text)
-        if len(clean) > MAX_CLEAN:
-            clean.clear()
-        return kept
+            asked = found is not None or self._regexes or line.islower()
+            clean = said[index] = not (asked and self._asks(text, line, found or []))
+            if len(text) <= MAX_SEEN_LENGTH:
+                seen[text] = clean
+        return [index for index, clean in enumerate(said) if not clean]
 
     def _by_line(self, sounds: str, lines: Sequence[str]) -> dict[int, Found]:
         """Search joined sounds once, and sort what was found to the lines it was found in."""
@@ -109,7 +109,7 @@ class Glance:
 
     def forget(self) -> None:
         """Empty what is remembered of texts."""
-        self._clean.clear()
+        self._seen.clear()
 
     # the closer look
 

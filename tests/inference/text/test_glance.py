@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from inference.samples import Scene
 from inference.text.check import TextChecker
-from inference.text.glance import MAX_CLEAN
+from inference.text.glance import MAX_SEEN
 from tests.inference.text.evasions import positives
 
 CHECKER = TextChecker.load()
@@ -40,7 +40,7 @@ def test_many_texts_at_once_are_judged_as_each_alone():
     texts = [row.text for row in positives()[::7]] + ["主播加油", "666", "", "哈哈"] * 10
 
     together = MATCHER.glance.unclean(texts)
-    MATCHER.glance._clean.clear()
+    MATCHER.glance.forget()
 
     assert together == [index for index, text in enumerate(texts) if not MATCHER.glance.is_clean(text)]
 
@@ -53,10 +53,10 @@ def test_any_texts_at_once_read_as_each_alone(texts):
 
 def test_what_is_remembered_is_bounded():
     glance = TextChecker.load()._matcher.glance
-    for number in range(MAX_CLEAN + 100):
+    for number in range(MAX_SEEN + 100):
         glance.is_clean(f"好{number % 10}{chr(0x4E00 + number % 20000)}啊{number // 20000}")
 
-    assert len(glance._clean) <= MAX_CLEAN
+    assert len(glance._seen) <= MAX_SEEN
 
 
 @pytest.mark.shared
