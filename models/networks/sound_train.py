@@ -85,8 +85,9 @@ def train(sounds: SoundSet, *, n_epochs: int, seed: int = 3) -> SoundNet:
 
 def probabilities(net: SoundNet, mels: Rows) -> Rows:
     """Score windows, shape (n, classes)."""
+    scoring = Probabilities(net).eval()
     with torch.no_grad():
-        return np.concatenate([Probabilities(net)(block).numpy() for block in torch.from_numpy(mels).split(256)])
+        return np.concatenate([scoring(block).numpy() for block in torch.from_numpy(mels).split(256)])
 
 
 def calibration(scores: Rows, sounds: SoundSet, place: int) -> Calibration:
@@ -127,7 +128,12 @@ def write(net: SoundNet, to: Path, version: str, *, checked: SoundSet, tested: S
     frames = SPEC.n_frames(N_PCM)
     names = {"input_names": ["mels"], "output_names": ["scores"], "dynamic_axes": {"mels": {0: "n"}, "scores": {0: "n"}}}
     torch.onnx.export(
-        Probabilities(net), (torch.zeros(1, frames, SPEC.n_bands),), str(to / GRAPH_FILE), opset_version=17, dynamo=False, **names
+        Probabilities(net).eval(),
+        (torch.zeros(1, frames, SPEC.n_bands),),
+        str(to / GRAPH_FILE),
+        opset_version=17,
+        dynamo=False,
+        **names,
     )
     scores = probabilities(net, checked.mels)
     classes = tuple(_class(index, kind, scores, checked) for index, kind in enumerate(CLASSES))

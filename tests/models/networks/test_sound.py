@@ -10,7 +10,7 @@ pytest.importorskip("onnx", reason="onnx is in the dependency group train only")
 
 from models.manifest import Manifest  # noqa: E402  torch comes first, or not at all
 from models.networks.sound import CLASSES, SPEC, Probabilities, SoundNet  # noqa: E402
-from models.networks.sound_train import SoundSet, calibration, measured, train, write  # noqa: E402
+from models.networks.sound_train import SoundSet, calibration, measured, probabilities, train, write  # noqa: E402
 from models.sound_scenes import SoundKind  # noqa: E402
 from models.store import MANIFEST_FILE  # noqa: E402
 
@@ -49,7 +49,10 @@ def test_a_run_writes_a_manifest_that_loads_and_says_what_it_is(tmp_path: Path):
     sounds = SoundSet.made(8, 1)
     net = train(sounds, n_epochs=1)
 
+    before = probabilities(net, sounds.mels)
     written = write(net, tmp_path, "1", checked=sounds, tested=sounds)
+
+    assert np.array_equal(probabilities(net, sounds.mels), before)  # the exporter leaves no network in training mode
 
     manifest = Manifest.load(tmp_path / MANIFEST_FILE)
     assert manifest == written
