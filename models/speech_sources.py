@@ -34,6 +34,9 @@ Wave = NDArray[np.float32]
 _DIGITAL = 1e-4
 """Power of a frame that holds rounding only."""
 
+_MARGIN = 2
+"""Frames that are left around what is loud."""
+
 
 class Voice(StrEnum):
     """Whose recordings, by the name of their table."""
@@ -191,16 +194,23 @@ def _ffmpeg(arguments: Sequence[str], pcm: bytes | None = None) -> bytes:
     return done.stdout
 
 
-def trimmed(wave: Wave, *, margin: int = 2) -> Wave:
-    """Cut off what is far quieter than the loudest frame, or little louder than the clip's edges, less a margin in frames."""
+def trimmed(wave: Wave, *, hiss: bool = True) -> Wave:
+    """Cut off what is far quieter than the loudest frame, before and behind.
+
+    Args:
+        wave: one clip.
+        hiss: whether what is little louder than the clip's edges is cut off too; not where speech may begin at once.
+    """
     power = power_of(wave).sum(axis=1)
     heard = power[power > _DIGITAL]
     if not len(heard):
         return wave
-    edges = np.median(np.concatenate([heard[:8], heard[-8:]]))
-    least = max(heard.max() * 10**-3.3, min(edges * 10**0.4, heard.max() * 10**-1.5))
+    least = heard.max() * 10**-3.3
+    if hiss:
+        edges = np.median(np.concatenate([heard[:8], heard[-8:]]))
+        least = max(least, min(edges * 10**0.4, heard.max() * 10**-1.5))
     loud = np.flatnonzero(power > least)
-    return wave[max(0, int(loud[0]) - margin) * HOP_N : (int(loud[-1]) + 1 + margin) * HOP_N]
+    return wave[max(0, int(loud[0]) - _MARGIN) * HOP_N : (int(loud[-1]) + 1 + _MARGIN) * HOP_N]
 
 
 def read_noise(folder: Path) -> Wave:

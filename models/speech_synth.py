@@ -91,8 +91,10 @@ class Espeak:
         """Speak toneless syllables with tones by chance.
 
         Raises:
-            DataError: the program failed.
+            DataError: there is no such variant, or the program failed.
         """
+        if not (self._variants / manner.variant).is_file():
+            raise DataError(f"espeak-ng has no variant {manner.variant!r}, and would speak as another")
         tones = rng.choice([1, 2, 3, 4, 5], size=len(syllables), p=[0.23, 0.23, 0.2, 0.28, 0.06])
         words = [f"{one.replace('v', 'ü')}{tone}" for one, tone in zip(syllables, tones, strict=True)]
         command = [
@@ -103,7 +105,7 @@ class Espeak:
         if done.returncode or len(done.stdout) < 1000:
             raise DataError(f"espeak-ng as {manner.variant}: {done.stderr.decode(errors='replace').strip() or 'no sound'}")
         pcm = np.frombuffer(done.stdout[44 : len(done.stdout) & ~1], "<i2").astype(np.float32) / 32768.0
-        return trimmed(resampled(pcm, _ESPEAK_HZ, SAMPLE_RATE_HZ))
+        return trimmed(resampled(pcm, _ESPEAK_HZ, SAMPLE_RATE_HZ), hiss=False)
 
 
 def resampled(wave: Wave, from_hz: int, to_hz: int) -> Wave:

@@ -39,9 +39,9 @@ LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
 class SpeechPlan:
     """The numbers of one run; kept with its checkpoints."""
 
-    n_epochs: int = 40
+    n_epochs: int = 150
     """The learning rate falls to nothing over these; a resumed run may have more."""
-    n_steps: int = 250
+    n_steps: int = 100
     """Steps of an epoch."""
     n_utterances: int = 12
     """Utterances of a step."""
