@@ -149,6 +149,40 @@ class TextAnswers:
         """Read a text; raises as `answer`."""
         return self._begun(request, arrived_s, None)
 
+    def answer_plain(self, request: TextRequest, arrived_s: float) -> Checking | bytes:
+        """Read a text and count it in this process; one thread at a time, raises as `answer`.
+
+        Returns:
+            The answer as it stands on the wire where there is nothing in the text, else what is left to be finished.
+        """
+        checking = None
+        if request.deadline_ms is not None or not asks_nothing(request):
+            checking = self._begun(request, arrived_s, None)
+        else:
+            require_text(request.text)
+            reading = self._checks.text.read(request.text, request.scene)
+            if reading is not NOTHING:
+                checking = Checking(request, arrived_s, reading)
+        if checking is None:
+            return self._plain(request, arrived_s)
+        if checking.has_sender:
+            self.hear(checking)
+        return checking
+
+    def _plain(self, request: TextRequest, arrived_s: float) -> Checking | bytes:
+        """Count a text in which nothing was found, and answer it where nothing that was said before matters."""
+        said, room_id, uid = NOBODY, request.room_id, request.uid
+        if uid and room_id:
+            said = self._conversation.observe(room_id, uid, self._checks.text.fold(request.text), request.text, self._clock.now_s())
+            if said is not FIRST and self._matters(said):
+                checking = Checking(request, arrived_s, NOTHING)
+                if self.heard(checking, said):
+                    self._conversation.forget_earlier(room_id, uid)
+                return checking
+            if self._heard is not None:
+                self._heard(request)
+        return self._passes.one(request, said, self._elapsed_ms(arrived_s))
+
     def begin_many(self, requests: Sequence[TextRequest], arrived_s: float) -> list[Checking]:
         """Read several texts, those of one scene together; raises as `answer`, for the first that is wrong."""
         readings = self.read_many(requests)

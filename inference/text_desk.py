@@ -86,21 +86,22 @@ class TextDesk:
         self.answers = answers
         self._clock = clock
         self._parts = parts or TextParts()
+        self._alone = self._parts.shared is None and self._parts.opinion is None
         self._counters: dict[tuple[str, str], Callable[[float], None]] = {}
 
     async def one(self, body: bytes, arrived_s: float) -> bytes:
         """Answer one request; raises what `problems.refusal` translates."""
         request = _decode_text(body)
         try:
-            if len(request.text) <= INLINE_CHARS:
-                checking = self.answers.begin(request, arrived_s)
+            if self._alone and len(request.text) <= INLINE_CHARS:
+                begun = self.answers.answer_plain(request, arrived_s)
             else:
-                checking = await asyncio.to_thread(self.answers.begin, request, arrived_s)
-            if checking.has_sender:
-                await self._hear(checking)
-            if self._parts.opinion is not None:
-                await self._ask([checking])
-            answer = self._written(checking)
+                begun = await self._begin(request, arrived_s)
+            if isinstance(begun, bytes):
+                answer = begun
+                self._count(request.scene, Decision.PASS, 1)
+            else:
+                answer = self._written(begun)
         except Exception as error:  # noqa: BLE001  the caller may have asked for an answer whatever happens
             answer = _encode(self.answers.failed(request, arrived_s, error))
             self._count(request.scene, request.on_error or Decision.PASS, 1)
@@ -108,12 +109,23 @@ class TextDesk:
             self._parts.metrics.text_check_seconds.observe(self._clock.now_s() - arrived_s)
         return answer
 
+    async def _begin(self, request: TextRequest, arrived_s: float) -> Checking:
+        """Read a text, and wait for whatever may have a say: a thread for a long text, shared counters, the network."""
+        if len(request.text) <= INLINE_CHARS:
+            checking = self.answers.begin(request, arrived_s)
+        else:
+            checking = await asyncio.to_thread(self.answers.begin, request, arrived_s)
+        if checking.has_sender:
+            await self._hear(checking)
+        if self._parts.opinion is not None:
+            await self._ask([checking])
+        return checking
+
     async def many(self, body: bytes, arrived_s: float) -> bytes:
         """Answer a batch, in the order of its texts."""
         requests = _decode_batch(body).texts
         in_thread = sum([len(request.text) for request in requests]) > INLINE_CHARS
-        alone = self._parts.shared is None and self._parts.opinion is None
-        if alone and all(request.on_error is None and request.deadline_ms is None for request in requests):
+        if self._alone and all(request.on_error is None and request.deadline_ms is None for request in requests):
             read = self.answers.read_many
             readings = await asyncio.to_thread(read, requests) if in_thread else read(requests)
             written = self._all_written(requests, self.answers.hear_many(requests, readings, arrived_s))
