@@ -1,6 +1,6 @@
 """Writes small ONNX files by hand: a graph is a handful of protobuf fields, so tests need no `onnx` package.
 
-Only what tests and benchmarks use: float32 and int64 tensors, nodes with integer, integer-list and string attributes.
+Only what tests and benchmarks use: float32, int32 and int64 tensors, nodes with integer, integer-list and string attributes.
 Field numbers are those of `onnx.proto` (ONNX IR version 8, opset 17).
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Attribute = int | str | Sequence[int]
 Dim = int | str
-_ELEM_TYPE = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
+_ELEM_TYPE = {np.dtype(np.float32): 1, np.dtype(np.int32): 6, np.dtype(np.int64): 7}
 
 
 def _varint(value: int) -> bytes:

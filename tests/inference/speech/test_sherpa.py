@@ -19,6 +19,7 @@ from inference.text.check import TextChecker
 from inference.verdicts import ModelRef
 from tests.conftest import require
 from tests.inference.samples_maker import clip
+from tests.inference.speech.published import write_paraformer, write_sense_voice, write_transducer
 from tests.inference.speech.tones import graph, sung, write_tones
 from tests.inference.speech.voices import loud_voice
 
@@ -42,6 +43,22 @@ async def test_a_model_folder_is_loaded_and_heard_with_times(tones: SherpaTransc
     assert all(word.start_s < word.end_s <= 1.7 for word in transcript.words)
     assert str(tones.ref).startswith("tones-2026-01-01@")
     assert len(tones.ref.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("write", "timed", "scored"),
+    [(write_sense_voice, True, False), (write_paraformer, False, False), (write_transducer, True, True)],
+)
+async def test_the_other_kinds_are_loaded_and_heard_too(installed: None, tmp_path: Path, threads, write, timed: bool, scored: bool):
+    transcriber = open_sherpa(write(tmp_path / "model"), SherpaOptions(language="zh"), host=Host(threads))
+
+    transcript = await transcriber.transcribe(sung(("加", 0.3), ("微", 0.3), ("信", 0.3)), deadline_s=None)
+
+    assert transcript.text == "加微信"
+    assert (len(transcript.words) == 3) == timed
+    assert (transcript.score is not None) == scored
+    if timed:
+        assert [word.start_s for word in transcript.words] == pytest.approx([0.12, 0.54, 0.96], abs=0.07)
 
 
 async def test_very_short_pieces_end_nothing(tones: SherpaTranscriber):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.samples import SAMPLE_RATE_HZ, Pcm
 from tests.onnx_maker import Node, Port, onnx_bytes
@@ -35,10 +36,15 @@ def _band(hz: float) -> int:
     return round((at - low) / (high - low) * (N_BANDS + 1) - 1)
 
 
-def graph(metadata: dict[str, str] | None = None) -> bytes:
-    weights = np.zeros((N_BANDS, len(TOKENS)), np.float32)
+def band_weights(n_tokens: int = len(TOKENS)) -> NDArray[np.float32]:
+    """From the bands of a frame to the tokens: each tone's band is its token's score."""
+    weights = np.zeros((N_BANDS, n_tokens), np.float32)
     for token, hz in TONES_HZ.items():
         weights[_band(hz), TOKENS.index(token)] = 1.0
+    return weights
+
+
+def graph(metadata: dict[str, str] | None = None) -> bytes:
     whole = {name: np.asarray(value, np.int64) for name, value in {"zero": [0], "all": [1 << 40], "axis": [1], "step": [4]}.items()}
     nodes = [
         Node("Slice", ["x", "zero", "all", "axis", "step"], ["fourth"]),
@@ -53,7 +59,7 @@ def graph(metadata: dict[str, str] | None = None) -> bytes:
         nodes,
         [Port("x", ["N", "T", N_BANDS]), Port("x_lens", ["N"], np.int64)],
         [Port("log_probs", ["N", "U", len(TOKENS)]), Port("log_probs_len", ["N"], np.int64)],
-        {"bands": weights, "offset": offset, "three": np.asarray(3), "four": np.asarray(4), **whole},
+        {"bands": band_weights(), "offset": offset, "three": np.asarray(3), "four": np.asarray(4), **whole},
         METADATA if metadata is None else metadata,
     )
 
