@@ -1,10 +1,11 @@
-"""Recognisers of the other kinds that sherpa-onnx takes, as small as `tones.py`: SenseVoice, Paraformer, a Zipformer transducer.
+"""Recognisers of the other kinds that sherpa-onnx takes, as small as `tones.py`: SenseVoice, Paraformer, a transducer, Whisper.
 
-All hear the tones of `tones.py`, but for the Paraformer, which says 加微信 to everything (it has no steps to hear tones in).
+SenseVoice and the transducer hear the tones of `tones.py`; Paraformer and Whisper, which write without steps, say 加微信 to everything.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -155,4 +156,42 @@ def write_transducer(folder: Path) -> Path:
             metadata={"joiner_dim": str(n)},
         )
     )
+    return folder
+
+
+def write_whisper(folder: Path) -> Path:
+    """Each token is followed by the next of 加微信, whatever is heard; no times. The state of one number goes in and out unchanged."""
+    words = ("加", "微", "信", "hi", " ", "-")
+    n, eot, sot, zh, en, translate, transcribe, no_speech, no_times = 16, 6, 7, 8, 9, 10, 11, 12, 13
+    metadata = {
+        **{"model_type": "whisper-tiny", "version": "1", "maintainer": "livewarden-tests", "is_multilingual": 1},
+        **{"n_mels": N_BANDS, "n_audio_ctx": 2, "n_audio_state": 1, "n_audio_head": 1, "n_audio_layer": 1},
+        **{"n_vocab": n, "n_text_ctx": 8, "n_text_state": 1, "n_text_head": 1, "n_text_layer": 1},
+        **{"sot_sequence": f"{sot},{zh},{transcribe}", "all_language_tokens": f"{zh},{en}", "all_language_codes": "zh,en"},
+        **{"sot": sot, "sot_index": 0, "eot": eot, "blank_id": 4, "no_speech": no_speech, "non_speech_tokens": 5},
+        **{"transcribe": transcribe, "translate": translate, "sot_prev": 14, "sot_lm": 15, "no_timestamps": no_times},
+    }
+    encoder = [
+        Node("ReduceMean", ["mel"], ["mean"], {"axes": [1, 2], "keepdims": 1}),
+        Node("Mul", ["mean", "nothing"], ["silent"]),
+        Node("Add", ["empty", "silent"], ["n_layer_cross_k"]),
+        Node("Identity", ["n_layer_cross_k"], ["n_layer_cross_v"]),
+    ]
+    cross = [Port(f"n_layer_cross_{part}", [1, "N", 2, 1]) for part in "kv"]
+    follows = np.full((n, n), -9.0, np.float32)
+    for token, after in {sot: zh, transcribe: 0, no_times: 0, 0: 1, 1: 2, 2: eot}.items():
+        follows[token, after] = 5.0
+    decoder = [Node("Gather", ["follows", "tokens"], ["logits"])]
+    decoder += [Node("Identity", [f"in_n_layer_self_{part}_cache"], [f"out_n_layer_self_{part}_cache"]) for part in "kv"]
+    state_in, state_out = ([Port(f"{way}_n_layer_self_{part}_cache", [1, "N", 8, 1]) for part in "kv"] for way in ("in", "out"))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tiny-tokens.txt").write_text(
+        "".join(f"{b64encode(word.encode()).decode()} {index}\n" for index, word in enumerate(words)), encoding="utf-8"
+    )
+    weights = {"nothing": np.zeros((), np.float32), "empty": np.zeros((1, 1, 2, 1), np.float32)}
+    told = {name: str(value) for name, value in metadata.items()}
+    (folder / "tiny-encoder.int8.onnx").write_bytes(onnx_bytes(encoder, [Port("mel", ["N", N_BANDS, "T"])], cross, weights, told))
+    inputs = [Port("tokens", ["N", "t"], np.int64), *state_in, *cross, Port("offset", [1], np.int64)]
+    outputs = [Port("logits", ["N", "t", n]), *state_out]
+    (folder / "tiny-decoder.int8.onnx").write_bytes(onnx_bytes(decoder, inputs, outputs, {"follows": follows}))
     return folder

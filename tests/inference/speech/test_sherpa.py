@@ -19,7 +19,7 @@ from inference.text.check import TextChecker
 from inference.verdicts import ModelRef
 from tests.conftest import require
 from tests.inference.samples_maker import clip
-from tests.inference.speech.published import write_paraformer, write_sense_voice, write_transducer
+from tests.inference.speech.published import write_paraformer, write_sense_voice, write_transducer, write_whisper
 from tests.inference.speech.tones import graph, sung, write_tones
 from tests.inference.speech.voices import loud_voice
 
@@ -47,7 +47,12 @@ async def test_a_model_folder_is_loaded_and_heard_with_times(tones: SherpaTransc
 
 @pytest.mark.parametrize(
     ("write", "timed", "scored"),
-    [(write_sense_voice, True, False), (write_paraformer, False, False), (write_transducer, True, True)],
+    [
+        (write_sense_voice, True, False),
+        (write_paraformer, False, False),
+        (write_transducer, True, True),
+        (write_whisper, False, False),
+    ],
 )
 async def test_the_other_kinds_are_loaded_and_heard_too(installed: None, tmp_path: Path, threads, write, timed: bool, scored: bool):
     transcriber = open_sherpa(write(tmp_path / "model"), SherpaOptions(language="zh"), host=Host(threads))
