@@ -1,6 +1,6 @@
 """Recognisers of the other kinds that sherpa-onnx takes, as small as `tones.py`: SenseVoice, Paraformer, a transducer, Whisper.
 
-SenseVoice and the transducer hear the tones of `tones.py`; Paraformer and Whisper, which write without steps, say 加微信 to everything.
+SenseVoice and the transducer hear the tones of `tones.py`; Paraformer and Whisper, which have no steps, say 加微信 to everything.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def write_transducer(folder: Path) -> Path:
 
 
 def write_whisper(folder: Path) -> Path:
-    """Each token is followed by the next of 加微信, whatever is heard; no times. The state of one number goes in and out unchanged."""
+    """Each token is followed by the next of 加微信, whatever is heard; no times. The state goes in and out unchanged."""
     words = ("加", "微", "信", "hi", " ", "-")
     n, eot, sot, zh, en, translate, transcribe, no_speech, no_times = 16, 6, 7, 8, 9, 10, 11, 12, 13
     metadata = {
