@@ -17,7 +17,7 @@ from models.logo_codec import Bytes, Floats, Planes
 from models.logo_fonts import Part
 from models.logo_footage import Footage
 from models.logo_renderings import Tint, scaled
-from models.logo_scenes import Scene, draw_scenes
+from models.logo_scenes import GROUP, Scene, draw_scenes
 
 _KEPT_WIDTH_PX = 224
 """Marks are kept at most this wide and half as high."""
@@ -43,9 +43,11 @@ class Stored:
 class SceneCache:
     """Scenes of one side of the split in a folder."""
 
-    def __init__(self, folder: Path, part: Part) -> None:
+    def __init__(self, folder: Path, part: Part, *, n_scenes: int = GROUP) -> None:
+        """Open a folder, made where it is missing; `n_scenes` is how many a group holds that is made."""
         self.folder = folder
         self.part = part
+        self._n_scenes = n_scenes
         folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
@@ -63,9 +65,9 @@ class SceneCache:
         """
         path = self._path(number)
         if not path.exists():
-            draft = path.with_suffix(".new.npz")
+            draft = path.with_name(f".{path.name}")
             with draft.open("wb") as file:
-                np.savez(file, **_arrays(draw_scenes(number, footage, self.part)))  # type: ignore[arg-type]
+                np.savez(file, **_arrays(draw_scenes(number, footage, self.part, n=self._n_scenes)))  # type: ignore[arg-type]
             draft.replace(path)
         return path
 

@@ -29,7 +29,7 @@ N_FRAMES = 7
 
 N_PACKED = 8
 """Planes of the packed tensor: four of luma, two of colour, spread, edges."""
-CROP_HEIGHT_PX, CROP_WIDTH_PX = 48, 128
+CROP_HEIGHT_PX, CROP_WIDTH_PX = 40, 96
 N_CROP = 6
 """Planes of a crop: luma, two of colour, spread, edges, and the shape of the place."""
 MARGIN = 0.125
@@ -101,7 +101,7 @@ def crops(planes: Planes, boxes: Floats) -> Floats:
         boxes: left, top, right, bottom in pixels of luma, shape (n, 4).
 
     Returns:
-        float32 in 0..255, shape (n, 6, 48, 128).
+        float32 in 0..255, shape (n, 6, 40, 96).
     """
     out = np.empty((len(boxes), N_CROP, CROP_HEIGHT_PX, CROP_WIDTH_PX), np.float32)
     for row, box in zip(out, boxes, strict=True):
@@ -192,8 +192,8 @@ def _stretched(plane: Bytes, x: tuple[float, float], y: tuple[float, float]) -> 
     """Resample a rectangle, smoothed where it shrinks."""
     rows, from_row = _weights(y, CROP_HEIGHT_PX, plane.shape[0])
     columns, from_column = _weights(x, CROP_WIDTH_PX, plane.shape[1])
-    part = plane[from_row : from_row + rows.shape[1], from_column : from_column + columns.shape[1]].astype(np.float32)
-    stretched: Floats = rows @ part @ columns.T
+    part: NDArray[Any] = plane[from_row : from_row + rows.shape[1], from_column : from_column + columns.shape[1]].astype(np.float32)
+    stretched: NDArray[Any] = rows @ part @ columns.T
     return stretched
 
 
@@ -205,10 +205,10 @@ def _weights(span: tuple[float, float], n: int, limit: int) -> tuple[Floats, int
     """
     pitch = (span[1] - span[0]) / n
     reach = max(1.0, pitch)
-    centres = np.clip(span[0] + (np.arange(n, dtype=np.float32) + 0.5) * pitch - 0.5, 0.0, limit - 1.0)
+    centres: NDArray[Any] = np.clip(span[0] + (np.arange(n, dtype=np.float32) + 0.5) * pitch - 0.5, 0.0, limit - 1.0)
     first = max(0, int(np.floor(centres[0] - reach)))
     last = min(limit - 1, int(np.ceil(centres[-1] + reach)))
-    far: NDArray[Any] = np.abs(np.arange(first, last + 1, dtype=np.float32)[None, :] - centres[:, None]) / np.float32(reach)
-    weights: NDArray[Any] = np.maximum(1.0 - far, 0.0)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32), first
+    pixels: NDArray[Any] = np.arange(first, last + 1, dtype=np.float32)
+    far: NDArray[Any] = np.abs(pixels[None, :] - centres[:, None]) / reach
+    weights: Floats = np.maximum(1.0 - far, 0.0).astype(np.float32)
+    return weights / weights.sum(axis=1, keepdims=True), first

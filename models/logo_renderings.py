@@ -121,20 +121,21 @@ def lay(frame: Bytes, overlay: Overlay, left: int, top: int) -> None:
 
 
 def views(rgba: Bytes, *, tints: Sequence[Tint] = tuple(Tint), opacities: Sequence[float] = (0.55, 0.9)) -> Floats:
-    """Show a mark to the network in every tint, at each opacity, size and brightness of what is behind it.
+    """Show a mark to the network in every tint, small to large, on what is dark, middling and bright behind it.
 
     Args:
         rgba: straight alpha, cut to what is seen of the mark, shape (H, W, 4).
         tints: colours it may be met in.
-        opacities: 0..1.
+        opacities: 0..1, taken in turns.
 
     Returns:
-        crops, tint by tint, float32 in 0..255, shape (n, 6, 48, 128).
+        crops, tint by tint, float32 in 0..255, shape (n, 6, 40, 96).
     """
+    kinds = [(width, _BACKGROUNDS[(at + turn) % 3]) for turn in range(2) for at, width in enumerate(VIEW_WIDTHS_PX)]
     shown = [
         view(tinted(rgba, tint), width=width, opacity=opacities[at % len(opacities)], levels=levels, seed=at)
         for tint in tints
-        for at, (width, levels) in enumerate((width, levels) for width in VIEW_WIDTHS_PX for levels in _BACKGROUNDS)
+        for at, (width, levels) in enumerate(kinds)
     ]
     return np.stack(shown)
 
@@ -150,7 +151,7 @@ def view(rgba: Bytes, *, width: int, opacity: float, levels: tuple[float, float]
         seed: of the made-up frames.
 
     Returns:
-        one crop, float32 in 0..255, shape (6, 48, 128).
+        one crop, float32 in 0..255, shape (6, 40, 96).
     """
     height = max(4, round(rgba.shape[0] * width / rgba.shape[1]))
     overlay = overlay_of(scaled(rgba, width, height), opacity=opacity)

@@ -24,7 +24,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON on standard out
 DataFolder = Annotated[
     Path,
     typer.Option(
-        "--data", help="text: folder of the data sets, each in a folder of its name; speech: folder that holds `speech` and `text`."
+        "--data",
+        help="text: folder of the data sets, each in a folder of its name; speech: folder that holds `speech` and `text`; "
+        "logo: folder that holds `video` and `games`.",
     ),
 ]
 RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, evaluation, what was made for training.")]
@@ -35,6 +37,7 @@ class Network(StrEnum):
 
     TEXT = "text"
     SPEECH = "speech"
+    LOGO = "logo"
 
 
 WhichNetwork = Annotated[Network, typer.Argument(help="Which network.")]
@@ -55,7 +58,10 @@ def train_network(
     """Train a network on one core; a checkpoint after every epoch."""
     wanted = Wanted(minutes, epochs, resume)
     with one_line_errors(), _training(context) as serving:
-        line = _train_text(data, out, wanted, serving()) if network is Network.TEXT else _train_speech(data, out, wanted)
+        if network is Network.TEXT:
+            line = _train_text(data, out, wanted, serving())
+        else:
+            line = _train_speech(data, out, wanted) if network is Network.SPEECH else _train_logo(data, out, wanted)
     typer.echo(line)
 
 
@@ -93,6 +99,15 @@ def _train_speech(data: Path, out: Path, wanted: Wanted) -> str:
     return f"best epoch {done.best_epoch} of {done.epoch}, mean unit error {done.best:.4f} on what was kept out, in {out}"
 
 
+def _train_logo(data: Path, out: Path, wanted: Wanted) -> str:
+    from models.networks.logo_commands import train_logo
+    from models.networks.logo_train import LogoPlan
+
+    plan = LogoPlan(n_rounds=wanted.epochs) if wanted.epochs else LogoPlan()
+    done = train_logo(data, out, plan, minutes=wanted.minutes, resume=wanted.resume, tell=_tell)
+    return f"{done.done} of {plan.n_rounds} rounds, in {out}"
+
+
 def evaluate_network(
     context: typer.Context,
     network: WhichNetwork,
@@ -106,7 +121,7 @@ def evaluate_network(
         if network is Network.TEXT:
             found, shown = _evaluate_text(data, out, serving(), baseline=baseline)
         else:
-            found, shown = _evaluate_speech(data, out)
+            found, shown = _evaluate_speech(data, out) if network is Network.SPEECH else _evaluate_logo(out)
     typer.echo(json.dumps(found) if as_json else f"{network}\n{shown}")
 
 
@@ -127,6 +142,13 @@ def _evaluate_speech(data: Path, out: Path) -> tuple[dict[str, Any], str]:
     return found, speech_table(found)
 
 
+def _evaluate_logo(out: Path) -> tuple[dict[str, Any], str]:
+    from models.networks.logo_commands import evaluate_logo, logo_table
+
+    found = evaluate_logo(out)
+    return found, logo_table(found)
+
+
 def export_network(
     context: typer.Context,
     network: WhichNetwork,
@@ -142,9 +164,10 @@ def export_network(
         typer.echo(f"{network}: {done.ref}, {done.size_bytes / 1e6:.2f} MB in {to}; {done.parity}")
         if publish:
             store = open_store(folder)
-            ref = store.publish(to)
-            store.mark_tested(ref, done.metrics)
-            say_state(store, ref)
+            for model in _folders(network, to):
+                ref = store.publish(model)
+                store.mark_tested(ref, done.metrics)
+                say_state(store, ref)
 
 
 class Exported(Protocol):
@@ -176,9 +199,18 @@ def _export(network: Network, out: Path, to: Path, version: str, serving: TextSe
         from models.networks.speech_export import export_speech
 
         return export_speech(out, to, version=version, serving=serving)
+    if network is Network.LOGO:
+        from models.networks.logo_export import export_logo
+
+        return export_logo(out, to, version=version, serving=serving)
     from models.export import export
 
     return export(out, to, version=version, serving=serving)
+
+
+def _folders(network: Network, to: Path) -> list[Path]:
+    """Name the folders of what was exported; the logo network is two models, a folder each."""
+    return sorted(path for path in to.iterdir() if path.is_dir()) if network is Network.LOGO else [to]
 
 
 @contextlib.contextmanager

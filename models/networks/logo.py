@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.logo_codec import N_CROP, N_PACKED
+from models.logo_boxes import CELL_PX
+from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED
 
 LARGEST_LOG = 3.6
 """Natural logarithm of the farthest side, in cells."""
@@ -132,17 +133,18 @@ class Teller(nn.Module):
         assert len(self.factors.flatten()) == N_CROP
         fine = (Step(N_CROP, a, stride=2), Step(a, b, stride=2), Block(b))
         self.body = nn.Sequential(*fine, Step(b, c, stride=2), Block(c), Block(c), Step(c, d, stride=2))
-        self.tell = nn.Linear(d * 24, shape.n_numbers)
-        self.judge = nn.Linear(d * 24, 5)
+        n_cells = -(-CROP_HEIGHT_PX // CELL_PX) * -(-CROP_WIDTH_PX // CELL_PX)
+        self.tell = nn.Linear(d * n_cells, shape.n_numbers)
+        self.judge = nn.Linear(d * n_cells, 5)
         nn.init.zeros_(self.judge.weight)
 
     def forward(self, crops: Tensor) -> Told:
         """Tell.
 
         Args:
-            crops: float of 0..255, (B, 6, 48, 128).
+            crops: float of 0..255, (B, 6, 40, 96).
         """
-        x = torch.flatten(self.body(crops * self.factors + self.shifts), start_dim=1)  # (B, 128 * 3 * 8)
+        x = torch.flatten(self.body(crops * self.factors + self.shifts), start_dim=1)  # (B, 128 * 3 * 6)
         judged = self.judge(x).float()
         return Told(F.normalize(self.tell(x).float(), dim=1), judged[:, 0], judged[:, 1:])
 

@@ -43,9 +43,9 @@ class Pairs:
     """A batch for the teller: n places that show a mark, the n marks enrolled, and m places that show none."""
 
     seen: Floats
-    """Shape (n + m, 6, 48, 128)."""
+    """Shape (n + m, 6, 40, 96)."""
     enrolled: Floats
-    """Shape (n, 6, 48, 128)."""
+    """Shape (n, 6, 40, 96)."""
     moves: Floats
     """From the places shown to the marks' own, shape (n, 4)."""
     judged: NDArray[np.float32]

@@ -1,0 +1,145 @@
+"""Enrolled marks against what a look shows: prototypes, their index, and the way from planes to matches.
+
+Numpy only; whoever calls hands in how the two graphs are run. The index is one matrix, so a thousand marks cost one small product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.logo_boxes import moved, places_of
+from models.logo_codec import Bytes, Floats, Planes, crops, packed
+from models.logo_renderings import Tint, views
+
+N_NUMBERS = 128
+"""Of an embedding."""
+
+RunFinder = Callable[[Bytes], Floats]
+"""Runs the finder: (1, 8, H / 2, W / 2) to (1, 5, h, w)."""
+RunTeller = Callable[[Floats], Floats]
+"""Runs the teller: (n, 6, 40, 96) to (n, 133)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """An overlay on a look and the enrolled mark it is most like."""
+
+    mark: str
+    likeness: float
+    """Cosine with the nearest prototype of that mark, -1..1."""
+    margin: float
+    """How much less the nearest other mark is alike; 2.0 where there is no other."""
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels of luma."""
+    place: float
+    """Likelihood of an overlay there, 0..1."""
+    whole: float
+    """Likelihood that the box frames one mark, 0..1."""
+
+
+class MarkIndex:
+    """Prototypes of all enrolled marks; immutable."""
+
+    def __init__(self, prototypes: Mapping[str, Floats]) -> None:
+        """Take the prototypes of each mark, shape (k, 128) each, rows of length 1."""
+        self.names: tuple[str, ...] = tuple(prototypes)
+        rows = [prototypes[name] for name in self.names]
+        self._matrix = np.concatenate(rows) if rows else np.zeros((0, N_NUMBERS), np.float32)
+        self._starts = np.cumsum([0, *(len(row) for row in rows)])[:-1]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def likeness(self, numbers: Floats) -> Floats:
+        """Compare embeddings, shape (n, 128), with every mark: the best of its prototypes, shape (n, marks)."""
+        if not self.names:
+            return np.zeros((len(numbers), 0), np.float32)
+        alike: Floats = numbers @ self._matrix.T
+        best: Floats = np.maximum.reduceat(alike, self._starts, axis=1)
+        return best
+
+
+def prototypes_of(rgba: Bytes, run: RunTeller, *, tints: Sequence[Tint] = tuple(Tint)) -> Floats:
+    """Enrol a mark: the mean of its views in each tint.
+
+    Args:
+        rgba: straight alpha, cut to what is seen of the mark, shape (H, W, 4).
+        run: the teller.
+        tints: colours it may be met in.
+
+    Returns:
+        shape (tints, 128), rows of length 1.
+    """
+    shown = views(rgba, tints=tints)
+    numbers = run(shown)[:, :N_NUMBERS].reshape(len(tints), -1, N_NUMBERS).mean(axis=1)
+    prototypes: Floats = (numbers / np.linalg.norm(numbers, axis=1, keepdims=True)).astype(np.float32)
+    return prototypes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """The overlays of one look, before they are compared with anything."""
+
+    boxes: Floats
+    """Shape (n, 4)."""
+    places: Floats
+    """Likelihood of an overlay, shape (n,)."""
+    wholes: Floats
+    """Likelihood that the box frames one mark, shape (n,)."""
+    numbers: Floats
+    """Embeddings, shape (n, 128)."""
+
+
+def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: int = 12, floor: float = 0.1) -> Seen:
+    """Find overlays and tell what they show; the boxes are moved once before they are told for good.
+
+    Args:
+        planes: of the look.
+        run_finder: the finder.
+        run_teller: the teller, run twice.
+        most: overlays at most.
+        floor: least likelihood of an overlay.
+    """
+    grid = run_finder(packed(planes)[None])[0]
+    places = places_of(grid[:1], grid[1:], floor=floor, most=most)
+    if not len(places.boxes):
+        none = np.zeros(0, np.float32)
+        return Seen(places.boxes, none, none, np.zeros((0, N_NUMBERS), np.float32))
+    first = run_teller(crops(planes, places.boxes))
+    boxes = moved(places.boxes, first[:, N_NUMBERS + 1 :])
+    told = run_teller(crops(planes, boxes))
+    return Seen(boxes, places.scores, told[:, N_NUMBERS], told[:, :N_NUMBERS])
+
+
+def matches_of(seen: Seen, index: MarkIndex, *, floor: float = 0.3) -> list[Match]:
+    """Name the mark that each overlay is most like, where it is at least a little alike.
+
+    Args:
+        seen: of one look.
+        index: what is enrolled.
+        floor: least cosine.
+    """
+    alike = index.likeness(seen.numbers)
+    out = []
+    for at, row in enumerate(alike):
+        best = int(row.argmax()) if len(row) else -1
+        if best < 0 or row[best] < floor:
+            continue
+        others: NDArray[np.float32] = np.delete(row, best)
+        margin = float(row[best] - others.max()) if len(others) else 2.0
+        left, top, right, bottom = (float(side) for side in seen.boxes[at])
+        out.append(
+            Match(
+                index.names[best],
+                float(row[best]),
+                margin,
+                (left, top, right, bottom),
+                float(seen.places[at]),
+                float(seen.wholes[at]),
+            )
+        )
+    return out

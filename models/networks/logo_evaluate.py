@@ -1,0 +1,209 @@
+"""Figures of the logo networks on scenes of the test side: what the finder finds, and what the whole finds of what is enrolled.
+
+A look is one scene. Half of its marks are enrolled among others that are nowhere; the rest are strangers that must not be taken for
+any. A finding is right where it names the mark and its box covers it by half; precision counts every other finding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.errors import DataError
+from models.logo_boxes import overlaps
+from models.logo_cache import SceneCache, Stored
+from models.logo_codec import Bytes, Floats
+from models.logo_fonts import Part
+from models.logo_marks import draw_mark, mark_seed
+from models.logo_matching import MarkIndex, Seen, matches_of, prototypes_of, see
+from models.networks.logo import LogoNets
+from models.networks.logo_train import load_nets
+
+EVALUATION_FILE = "evaluation.json"
+PRECISION = 0.97
+FRAME_PX = 1280
+ENROLLED = (20, 200)
+N_OTHERS_MOST = 1000
+"""Marks at most that are enrolled and are on no look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A mark that was to be found on a look."""
+
+    seed: int
+    width_share: float
+    """Of the frame."""
+    opacity: float
+
+    @property
+    def easy(self) -> bool:
+        """Width of 7 % and more and opacity of 0.6 and more."""
+        return self.width_share >= 0.07 and self.opacity >= 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A finding, with what it should have been."""
+
+    score: float
+    right: bool
+    instance: Instance | None
+    """Of the mark it covers, where that one is enrolled and named rightly."""
+    overlap: float
+
+
+def evaluate_run(run: Path, scenes: Path, *, n_groups: int | None = None) -> dict[str, Any]:
+    """Measure a run's networks and write `evaluation.json`.
+
+    Raises:
+        DataError: there is no checkpoint, or no scene of the test side.
+    """
+    cache = SceneCache(scenes, Part.TEST)
+    numbers = cache.numbers()[:n_groups]
+    if not numbers:
+        raise DataError(f"no test scenes in {scenes}; make some first")
+    net = load_nets(run)
+    stored = [scene for number in numbers for scene in cache.read(number)]
+    seen = [see(scene.planes, runs_finder(net), runs_teller(net)) for scene in stored]
+    found: dict[str, Any] = {"n_looks": len(stored), "finder": finder_figures(stored, seen)}
+    for n_enrolled in ENROLLED:
+        found[f"enrolled_{n_enrolled}"] = open_set(stored, seen, net, n_enrolled=n_enrolled)
+    (run / EVALUATION_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def read_logo_evaluation(run: Path) -> dict[str, float]:
+    """Read the figures of a run by one flat name each.
+
+    Raises:
+        DataError: it was not evaluated.
+    """
+    try:
+        found = json.loads((run / EVALUATION_FILE).read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise DataError(f"{run} was not evaluated; run `livewarden models evaluate logo` first") from exc
+    return {
+        f"{part}_{name}": round(float(value), 4)
+        for part, row in found.items()
+        if isinstance(row, dict)
+        for name, value in row.items()
+    }
+
+
+def runs_finder(net: LogoNets) -> Any:
+    """Run the finder by torch, as `models.logo_matching` asks for it."""
+
+    def run(planes: Bytes) -> Floats:
+        with torch.no_grad():
+            found = net.finder(torch.from_numpy(planes))
+        both: Floats = torch.cat((torch.sigmoid(found.mark), found.sides), dim=1).numpy()
+        return both
+
+    return run
+
+
+def runs_teller(net: LogoNets) -> Any:
+    """Run the teller by torch, as `models.logo_matching` asks for it."""
+
+    def run(shown: Floats) -> Floats:
+        with torch.no_grad():
+            told = net.teller(torch.from_numpy(shown))
+        all_of: Floats = torch.cat((told.numbers, torch.sigmoid(told.mark)[:, None], told.moves), dim=1).numpy()
+        return all_of
+
+    return run
+
+
+def finder_figures(stored: Sequence[Stored], seen: Sequence[Seen]) -> dict[str, float]:
+    """Share of marks that some box covers by half, by class, and how many boxes a look has."""
+    hits: dict[bool, list[float]] = {True: [], False: []}
+    best: list[float] = []
+    for scene, look in zip(stored, seen, strict=True):
+        for at, box in enumerate(scene.boxes):
+            most = float(overlaps(box[None], look.boxes).max()) if len(look.boxes) else 0.0
+            hits[instance_of(scene, at).easy].append(most >= 0.5)
+            best += [most] if most >= 0.5 else []
+    return {
+        "recall_easy": float(np.mean(hits[True] or [0.0])),
+        "recall_hard": float(np.mean(hits[False] or [0.0])),
+        "median_overlap": float(np.median(best or [0.0])),
+        "boxes_a_look": float(np.mean([len(look.boxes) for look in seen])),
+    }
+
+
+def open_set(
+    stored: Sequence[Stored], seen: Sequence[Seen], net: LogoNets, *, n_enrolled: int, n_draws: int = 2
+) -> dict[str, float]:
+    """Enrol marks, half of every look's among them, and find them.
+
+    Args:
+        stored: the looks.
+        seen: what the networks saw on each.
+        net: for enrolling.
+        n_enrolled: marks enrolled for each part of the looks.
+        n_draws: parts that the looks are cut into, each with its own marks enrolled.
+    """
+    judged: list[Judged] = []
+    wanted: list[Instance] = []
+    for draw in range(n_draws):
+        part = range(draw * len(stored) // n_draws, (draw + 1) * len(stored) // n_draws)
+        index, enrolled = _enrol([stored[at] for at in part], net, n_enrolled, Random(draw))
+        for at in part:
+            wanted += [instance_of(stored[at], place) for place, seed in enumerate(stored[at].seeds) if str(seed) in enrolled]
+            judged += judge(stored[at], seen[at], index)
+    return recall_figures(judged, wanted)
+
+
+def _enrol(stored: Sequence[Stored], net: LogoNets, n_enrolled: int, random: Random) -> tuple[MarkIndex, set[str]]:
+    seeds = sorted({seed for scene in stored for seed in scene.seeds})
+    chosen = random.sample(seeds, min(len(seeds) // 2, n_enrolled * 4 // 5))
+    others = [mark_seed(700_000_000 + at, Part.TEST) for at in range(min(N_OTHERS_MOST, n_enrolled - len(chosen)))]
+    run = runs_teller(net)
+    prototypes = {str(seed): prototypes_of(draw_mark(seed).rgba, run) for seed in [*chosen, *others]}
+    return MarkIndex(prototypes), set(prototypes)
+
+
+def judge(scene: Stored, look: Seen, index: MarkIndex) -> list[Judged]:
+    """Tell right findings from wrong ones; of several that find one mark the likeliest counts, the rest are neither."""
+    out: list[Judged] = []
+    found: set[int] = set()
+    for match in sorted(matches_of(look, index), key=lambda match: -match.likeness):
+        share = overlaps(np.array([match.box], np.float32), scene.boxes)[0] if len(scene.boxes) else np.zeros(0)
+        own = [at for at, seed in enumerate(scene.seeds) if str(seed) == match.mark and share[at] > 0.1]
+        if own and own[0] in found:
+            continue
+        found.update(own[:1])
+        instance = instance_of(scene, own[0]) if own else None
+        out.append(Judged(match.likeness, bool(own), instance, float(share[own[0]]) if own else 0.0))
+    return out
+
+
+def instance_of(scene: Stored, place: int) -> Instance:
+    """Describe one mark of a look."""
+    box = scene.boxes[place]
+    return Instance(scene.seeds[place], float(box[2] - box[0]) / FRAME_PX, float(scene.opacities[place]))
+
+
+def recall_figures(judged: Sequence[Judged], wanted: Sequence[Instance], *, precision: float = PRECISION) -> dict[str, float]:
+    """Find the lowest score at which findings are as precise as wanted, and what is found at it."""
+    rows = sorted(judged, key=lambda row: -row.score)
+    right = np.cumsum([row.right for row in rows]) if rows else np.zeros(0)
+    precise = right / np.arange(1, len(rows) + 1)
+    reached = np.flatnonzero(precise >= precision)
+    kept = rows[: int(reached[-1]) + 1] if len(reached) else []
+    hits = [row for row in kept if row.right and row.instance is not None]
+    figures = {"threshold": kept[-1].score if kept else 1.0, "n_wanted": float(len(wanted))}
+    for name, easy in (("easy", True), ("hard", False)):
+        n = sum(one.easy is easy for one in wanted)
+        figures[f"recall_{name}"] = sum(row.instance is not None and row.instance.easy is easy for row in hits) / max(1, n)
+    figures["recall"] = len(hits) / max(1, len(wanted))
+    figures["overlap_half"] = float(np.mean([float(row.overlap >= 0.5) for row in hits] or [0.0]))
+    return figures

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.logo_codec import planes_of
+from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_renderings import Tint
+
+
+def numbers(*rows: dict[int, float]):
+    out = np.zeros((len(rows), N_NUMBERS), np.float32)
+    for row, values in zip(out, rows, strict=True):
+        for at, value in values.items():
+            row[at] = value
+    return out / np.linalg.norm(out, axis=1, keepdims=True)
+
+
+def seen(*rows: dict[int, float]):
+    n = len(rows)
+    boxes = np.array([[10 * at, 0, 10 * at + 8, 4] for at in range(n)], np.float32)
+    return Seen(boxes, np.full(n, 0.8, np.float32), np.full(n, 0.9, np.float32), numbers(*rows))
+
+
+def test_an_overlay_gets_the_mark_whose_nearest_prototype_is_most_alike():
+    index = MarkIndex({"a": numbers({0: 1.0}, {1: 1.0}), "b": numbers({2: 1.0})})
+
+    first, second = matches_of(seen({1: 1.0, 2: 0.2}, {2: 1.0}), index)
+
+    assert (first.mark, second.mark) == ("a", "b")
+    assert first.likeness == pytest.approx(1 / np.sqrt(1.04))
+    assert first.margin == pytest.approx(0.8 / np.sqrt(1.04))
+    assert second.box == (10.0, 0.0, 18.0, 4.0)
+
+
+def test_what_is_like_nothing_enrolled_is_no_match():
+    assert matches_of(seen({5: 1.0}), MarkIndex({"a": numbers({0: 1.0})})) == []
+
+
+def test_nothing_enrolled_matches_nothing_and_one_mark_has_no_rival():
+    only = MarkIndex({"a": numbers({0: 1.0})})
+
+    assert matches_of(seen({0: 1.0}), MarkIndex({})) == []
+    assert matches_of(seen({0: 1.0}), only)[0].margin == 2.0
+
+
+def test_a_mark_is_enrolled_as_the_mean_of_its_views_in_each_tint():
+    shown_of: list[int] = []
+
+    def run(shown):
+        shown_of.append(len(shown))
+        told = np.zeros((len(shown), N_NUMBERS + 5), np.float32)
+        told[: len(shown) // 2, 0] = 1.0
+        told[len(shown) // 2 :, 1] = 1.0
+        return told
+
+    rgba = np.full((20, 40, 4), 255, np.uint8)
+    prototypes = prototypes_of(rgba, run, tints=(Tint.OWN, Tint.WHITE))
+
+    assert prototypes == pytest.approx(numbers({0: 1.0}, {1: 1.0}))
+    assert len(shown_of) == 1
+
+
+def look():
+    return planes_of([np.full((96, 64), 60, np.uint8)])
+
+
+def test_a_found_box_is_moved_before_it_is_told_for_good():
+    told_of: list[np.ndarray] = []
+
+    def finder(planes):
+        grid = np.zeros((1, 5, 4, 4), np.float32)
+        grid[0, :, 2, 1] = (0.9, 1.0, 0.5, 1.0, 0.5)
+        return grid
+
+    def teller(shown):
+        told_of.append(shown)
+        told = np.zeros((len(shown), N_NUMBERS + 5), np.float32)
+        told[:, 3], told[:, N_NUMBERS] = 1.0, 0.7
+        told[:, N_NUMBERS + 1] = 0.25  # a quarter of its width to the right
+        return told
+
+    found = see(look(), finder, teller)
+
+    assert found.boxes[0] == pytest.approx([16, 32, 48, 48])
+    assert found.places == pytest.approx([0.9])
+    assert found.wholes == pytest.approx([0.7])
+    assert found.numbers[0, 3] == 1.0
+    assert len(told_of) == 2
+
+
+def test_a_look_without_overlays_does_not_run_the_teller():
+    def teller(shown):
+        raise AssertionError("nothing to tell")
+
+    found = see(look(), lambda planes: np.zeros((1, 5, 4, 4), np.float32), teller)
+
+    assert found.boxes.shape == (0, 4)
+    assert matches_of(found, MarkIndex({"a": numbers({0: 1.0})})) == []
