@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DataError
-from models.speech_codec import BLANK, log_mels
+from models.speech_codec import BLANK, SAMPLE_RATE_HZ, log_mels
 from models.speech_sources import Codec, Part, Recording, Voice, Wave, decoded, read_table, read_voice, through
 from models.speech_synth import HELD_OUT, Espeak, any_manner
 from models.speech_texts import Readings, Talk
@@ -97,13 +97,23 @@ def noisy(wave: Wave, ratio_db: float, rng: np.random.Generator) -> Wave:
     return np.asarray(wave + scale * noise, np.float32)
 
 
-def spoilt(one: Recording, how: Spoilt, seed: int) -> Recording:
-    """Return a recording after what happened to it."""
+def spoilt(recordings: Sequence[Recording], how: Spoilt) -> list[Recording]:
+    """Return recordings after what happened to them."""
     if how is Spoilt.NOISE:
-        return Recording(noisy(one.wave, 10.0, np.random.default_rng(seed)), one.text, one.syllables, one.voice, one.part)
-    if how is Spoilt.AAC:
-        return Recording(through(one.wave, Codec.AAC), one.text, one.syllables, one.voice, one.part)
-    return one
+        waves = [noisy(one.wave, 10.0, np.random.default_rng(seed)) for seed, one in enumerate(recordings)]
+    elif how is Spoilt.AAC:
+        waves = _through_aac([one.wave for one in recordings])
+    else:
+        return list(recordings)
+    return [replace(one, wave=wave) for one, wave in zip(recordings, waves, strict=True)]
+
+
+def _through_aac(waves: Sequence[Wave]) -> list[Wave]:
+    """Send clips through the codec one behind the other: starting the program for each would take longest."""
+    gap = np.zeros(SAMPLE_RATE_HZ // 4, np.float32)
+    whole = through(np.concatenate([part for wave in waves for part in (wave, gap)]), Codec.AAC)
+    starts = np.cumsum([0, *(len(wave) + len(gap) for wave in waves)])
+    return [whole[start : start + len(wave)] for start, wave in zip(starts, waves, strict=False)]
 
 
 def unheard(folder: Path, data: Path, *, n_sentences: int) -> Iterator[Recording]:
@@ -130,18 +140,33 @@ def known(data: Path, *, share: float = 1.0) -> Iterator[Recording]:
         yield from kept[: max(1, int(len(kept) * share))]
 
 
-def strangers(data: Path) -> Iterator[Recording]:
-    """Yield the sentences of people never heard.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence of a stranger."""
+
+    file: str
+    text: str
+    speaker: str
+    syllables: tuple[str, ...]
+
+
+def stranger_lines(data: Path) -> list[Line]:
+    """Read what people never heard say.
 
     Raises:
         DataError: sentences or the dictionary of readings cannot be read.
     """
-    folder = data / "speech" / "sentences_zh"
     chars = Readings.read(data / "speech").chars
     readings = Readings.of_dictionary(data / "speech" / "pocketsphinx_zh" / "mandarin_notone.dic", chars)
-    for row in read_table(folder / "transcripts.csv"):
-        syllables = readings.spelt(row["text"])
-        yield Recording(decoded(folder / row["file"]), row["text"], syllables, row["speaker"], Part.TEST)
+    rows = read_table(data / "speech" / "sentences_zh" / "transcripts.csv")
+    return [Line(row["file"], row["text"], row["speaker"], readings.spelt(row["text"])) for row in rows]
+
+
+def strangers(data: Path) -> Iterator[Recording]:
+    """Yield the sentences of people never heard; raises as `stranger_lines`."""
+    for line in stranger_lines(data):
+        wave = decoded(data / "speech" / "sentences_zh" / line.file)
+        yield Recording(wave, line.text, line.syllables, line.speaker, Part.TEST)
 
 
 def write_evaluation(run: Path, found: dict[str, Any]) -> None:

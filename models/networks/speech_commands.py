@@ -134,10 +134,7 @@ def evaluate_speech(data: Path, out: Path) -> dict[str, Any]:
     for group, rows in groups.items():
         recordings = list(rows)
         found["units"][group] = sum(len(one.units) for one in recordings)
-        found["unit_error"][group] = {
-            how: round(_error_of(trained.net, [spoilt(one, how, seed) for seed, one in enumerate(recordings)]).share, 4)
-            for how in Spoilt
-        }
+        found["unit_error"][group] = {how: round(_error_of(trained.net, spoilt(recordings, how)).share, 4) for how in Spoilt}
         found["by_voice"][group] = {
             voice: round(_error_of(trained.net, ones).share, 4) for voice, ones in sorted(_by_voice(recordings).items())
         }

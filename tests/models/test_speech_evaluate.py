@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -13,11 +15,12 @@ from models.speech_evaluate import (
     noisy,
     read_speech_evaluation,
     spoilt,
-    strangers,
+    stranger_lines,
     unit_error,
     write_evaluation,
 )
 from models.speech_sources import Part, Recording
+from tests.conftest import require
 from tests.models.speech_sets import tone
 
 
@@ -71,12 +74,23 @@ def test_noise_is_as_loud_as_asked():
 def test_a_spoilt_recording_says_the_same():
     clean = Recording(tone(200, 0.4), "信", ("xin",), "x", Part.TEST)
 
-    loud = spoilt(clean, Spoilt.NOISE, 1)
+    (loud,) = spoilt([clean], Spoilt.NOISE)
 
-    assert spoilt(clean, Spoilt.CLEAN, 1) is clean
+    assert spoilt([clean], Spoilt.CLEAN) == [clean]
     assert loud.syllables == clean.syllables
     assert len(loud.wave) == len(clean.wave)
     assert not np.array_equal(loud.wave, clean.wave)
+
+
+def test_recordings_come_out_of_the_codec_in_their_places():
+    require(shutil.which("ffmpeg") is not None, "needs the program ffmpeg")
+    clean = [Recording(tone(hz, 0.3 + hz / 1000), "", ("xin",), "x", Part.TEST) for hz in (150, 300, 220)]
+
+    heard = spoilt(clean, Spoilt.AAC)
+
+    for before, after in zip(clean, heard, strict=True):
+        assert len(after.wave) == len(before.wave)
+        assert np.corrcoef(np.abs(np.fft.rfft(before.wave)), np.abs(np.fft.rfft(after.wave)))[0, 1] > 0.9
 
 
 def test_figures_are_kept_with_the_run(tmp_path):
@@ -89,7 +103,7 @@ def test_figures_are_kept_with_the_run(tmp_path):
 
 @pytest.mark.shared
 def test_every_stranger_has_readings(shared_data):
-    spoken = list(strangers(shared_data))
+    lines = stranger_lines(shared_data)
 
-    assert len(spoken) == 30
-    assert all(len(one.units) >= len(one.syllables) == len(one.text) for one in spoken)
+    assert len(lines) == 30
+    assert all(len(line.syllables) == len(line.text) and len(Units.of(line.syllables)) > len(line.text) for line in lines)
