@@ -20,8 +20,10 @@ from inference.vision.pdq import Hashed, Words, distance, hash_of
 
 MAX_DISTANCE = 31
 """Bits by which hashes of one picture differ at most, as the algorithm's authors advise; the index finds all up to here."""
-CROPS = (0.04, 0.08)
-"""Parts of a side that enrolled pictures are cropped by, on all sides and on each."""
+CROPS = (0.015, 0.03, 0.045, 0.06, 0.075)
+"""Parts of a side that enrolled pictures are cropped by on all sides: a hash bears a crop of about one hundredth."""
+SIDES = (0.02, 0.04, 0.06)
+"""Parts that they are cropped by on one side alone."""
 _BANDS, _BAND_BITS = 16, 16
 _SPELLINGS = np.array([0, *(1 << bit for bit in range(_BAND_BITS))], np.uint32)
 
@@ -124,9 +126,11 @@ def _parts(pixels: Pixels) -> Iterator[Pixels]:
     whole = pixels if size == (width, height) else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     yield whole
     height, width = whole.shape[:2]
-    for share in CROPS:
-        x, y = round(width * share), round(height * share)
-        for left, top, right, bottom in ((x, y, x, y), (x, 0, 0, 0), (0, y, 0, 0), (0, 0, x, 0), (0, 0, 0, y)):
-            part = whole[top : height - bottom, left : width - right]
-            if part.size:
-                yield np.ascontiguousarray(part)
+    crops = [(share, share, share, share) for share in CROPS]
+    for share in SIDES:
+        crops += [(share, 0.0, 0.0, 0.0), (0.0, share, 0.0, 0.0), (0.0, 0.0, share, 0.0), (0.0, 0.0, 0.0, share)]
+    for left, top, right, bottom in crops:
+        rows = slice(round(height * top), height - round(height * bottom))
+        part = whole[rows, round(width * left) : width - round(width * right)]
+        if part.size:
+            yield np.ascontiguousarray(part)

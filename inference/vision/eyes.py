@@ -1,0 +1,145 @@
+"""How the gallery sees pictures: through a network in a lane, or, where there is none, by colour and texture.
+
+An *eye* turns a picture into numbers (`Looks`); those of different eyes cannot be compared, so each says which it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.detectors import timings_of
+from inference.lanes import Lane
+from inference.samples import Pixels
+from inference.sessions import Session
+from inference.tickets import Timing
+from inference.verdicts import ModelRef
+from inference.vision.descriptor import N_NUMBERS, describe
+from inference.vision.gallery_page import Looks
+from inference.vision.tensors import tensor_of
+from models.manifest import Manifest
+
+Floats = NDArray[np.float32]
+
+ORDINARY_FILE = "ordinary.npy"
+"""Beside a network's manifest: its looks of ordinary frames, float16, shape (n, d)."""
+ORDINARY_DESCRIBED = Path(__file__).with_name("ordinary_described.npy")
+"""Descriptions of ordinary frames, uint8 of 0..1 in 255ths, shape (n, N_NUMBERS)."""
+COLOUR_AND_TEXTURE = "colour-and-texture-1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glimpse:
+    """What an eye made of several pictures."""
+
+    looks: Looks
+    """One row a picture."""
+    timings: tuple[Timing, ...] = ()
+
+
+class Eye(Protocol):
+    """One way of seeing; safe from any thread."""
+
+    @property
+    def model(self) -> str:
+        """Which eye it is; names files, so letters, digits and `-` only."""
+        ...
+
+    @property
+    def ref(self) -> ModelRef | None:
+        """The network, where there is one."""
+        ...
+
+    @property
+    def ordinary(self) -> Looks:
+        """Looks of ordinary frames to begin with, shape (n, d)."""
+        ...
+
+    def prepare(self, pixels: Pixels) -> Floats:
+        """Turn a picture, RGB uint8 (H, W, 3), into what `see` takes. CPU work."""
+        ...
+
+    async def see(self, prepared: Sequence[Floats], *, deadline_s: float | None) -> Glimpse:
+        """Look at pictures; raises as `Lane.submit` and `Ticket`."""
+        ...
+
+    def look(self, pixels: Pixels) -> Floats:
+        """Look at one picture, shape (d,). Blocks; for teaching."""
+        ...
+
+
+class PlainEye:
+    """Colour and texture; needs no network."""
+
+    model = COLOUR_AND_TEXTURE
+    ref: ModelRef | None = None
+
+    def __init__(self) -> None:
+        self.ordinary: Looks = np.load(ORDINARY_DESCRIBED, allow_pickle=False).astype(np.float32) / 255
+        assert self.ordinary.shape[1:] == (N_NUMBERS,)
+
+    def prepare(self, pixels: Pixels) -> Floats:
+        """Describe the picture."""
+        return describe(pixels)
+
+    async def see(self, prepared: Sequence[Floats], *, deadline_s: float | None) -> Glimpse:
+        """Nothing to wait for."""
+        return Glimpse(np.stack(prepared))
+
+    def look(self, pixels: Pixels) -> Floats:
+        """Describe one picture."""
+        return describe(pixels)
+
+
+class NetworkEye:
+    """A network that embeds pictures: one input (3, S, S), one output (d,)."""
+
+    def __init__(self, manifest: Manifest, folder: Path, run: Callable[[Floats], Floats], lane: Lane | None = None) -> None:
+        """Bind to a network.
+
+        Args:
+            manifest: of the network.
+            folder: where its files lie; `ORDINARY_FILE` may be among them.
+            run: from one tensor (3, S, S) to its numbers (d,), on the calling thread; for teaching.
+            lane: where `see` looks; None where nobody calls it.
+        """
+        self._numbers = manifest.preprocess
+        self._side = (manifest.preprocess.width_px or 224, manifest.preprocess.height_px or 224)
+        self._input, self._output = manifest.inputs[0].name, manifest.outputs[0].name
+        self._run = run
+        self._lane = lane
+        self.model = manifest.sha256[:12]
+        self.ref = lane.session.ref if lane is not None else ModelRef(manifest.name, manifest.version, manifest.sha256)
+        n_out = manifest.outputs[0].shape[-1] or 0
+        path = folder / ORDINARY_FILE
+        known = np.load(path, allow_pickle=False).astype(np.float32) if path.is_file() else np.zeros((0, n_out), np.float32)
+        self.ordinary: Looks = known
+
+    def prepare(self, pixels: Pixels) -> Floats:
+        """Bring a picture to the network's size, whatever its shape."""
+        small = np.asarray(cv2.resize(pixels, self._side, interpolation=cv2.INTER_AREA), np.uint8)
+        return tensor_of(small, self._numbers)
+
+    async def see(self, prepared: Sequence[Floats], *, deadline_s: float | None) -> Glimpse:
+        """Wait for the lane."""
+        assert self._lane is not None  # whoever builds a detector gives one
+        tickets = [self._lane.submit({self._input: one}, deadline_s=deadline_s) for one in prepared]
+        answers = await asyncio.gather(*tickets)
+        return Glimpse(np.stack([answer[self._output] for answer in answers]), timings_of(tickets))
+
+    def look(self, pixels: Pixels) -> Floats:
+        """Run the network on this thread."""
+        return self._run(self.prepare(pixels))
+
+
+def runner(session: Session, manifest: Manifest) -> Callable[[Floats], Floats]:
+    """Let a session look at one tensor at a time."""
+    given, told = manifest.inputs[0].name, manifest.outputs[0].name
+    return lambda tensor: np.asarray(session.run({given: tensor[None]})[told][0], np.float32)

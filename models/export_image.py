@@ -1,0 +1,196 @@
+"""The picture network as an ONNX file with its manifest and ordinary frames: weights in 16 bits, compared with torch as it serves.
+
+The graph is written node by node; each weight is stored as float16 and cast when the graph is loaded, so that the file is half as
+large and serving computes in float32 all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from models.digests import sha256_of
+from models.errors import DataError
+from models.manifest import Licence, Manifest, Preprocess, Provenance, TensorSpec
+from models.networks.image import SIDE_PX, Conv, FrameNet
+from models.networks.image_ordinary import ordinary_frames
+from models.networks.image_titles import Pixels
+from models.seam import TextServing
+from models.store import MANIFEST_FILE
+from models.train_image import load_net, tensor
+
+NAME, TASK = "image-embedding", "image.embed"
+GRAPH_FILE, ORDINARY_FILE = "image.onnx", "ordinary.npy"
+INPUT, OUTPUT = "image", "embedding"
+OPSET, IR_VERSION = 17, 8
+TOLERANCE = 0.999
+"""Least cosine between the graph's answer and torch's."""
+
+_NOTICE = (
+    "Trained by the Livewarden authors on made-up pictures, frames of Big Buck Bunny ((c) Blender Foundation, CC BY 3.0) and of a "
+    "clip of mdn/shared-assets (CC0), and screenshots of Luanti worlds (MIT). Its blocks began as those of a MobileNetV2 of "
+    "google-coral/test_data (Apache-2.0), and it was taught to keep that network's distances."
+)
+_NOTES = (
+    "Input RGB, stretched to a square, -1..1. Compare by cosine after subtracting the mean of ordinary frames (ordinary.npy, "
+    "float16). Figures are in benchmarks/README.md (bench_gallery), on games and clips it has not learnt from; see README.md here."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedImage:
+    """What was written."""
+
+    ref: str
+    size_bytes: int
+    cosine: float
+    """Least cosine between the graph's answers and torch's."""
+
+
+def export_image(run: Path, data: Path, to: Path, *, version: str, serving: TextServing) -> ExportedImage:
+    """Write graph, ordinary frames and manifest of a run's network.
+
+    Args:
+        run: folder of the run.
+        data: folder with `video` and `games`, for the ordinary frames.
+        to: folder for the files.
+        version: for the manifest.
+        serving: runs the graph for the comparison.
+
+    Raises:
+        DataError: the run has no network, there are no frames, or the graph answers otherwise than torch does.
+    """
+    net, frames = load_net(run), ordinary_frames(data)
+    graph = graph_bytes(net)
+    looks = embedded(net, frames)
+    cosine = least_cosine(serving.run(graph, tensor(frames[::4], SIDE_PX).numpy()), looks[::4])
+    if not cosine >= TOLERANCE:
+        raise DataError(f"the graph's answers have a cosine of {cosine:.5f} with torch's, below {TOLERANCE}; nothing was written")
+    to.mkdir(parents=True, exist_ok=True)
+    (to / GRAPH_FILE).write_bytes(graph)
+    np.save(to / ORDINARY_FILE, looks.astype(np.float16), allow_pickle=False)
+    manifest = manifest_of(net, version=version, sha256=sha256_of(to / GRAPH_FILE), ordinary_sha256=sha256_of(to / ORDINARY_FILE))
+    manifest.dump(to / MANIFEST_FILE)
+    return ExportedImage(manifest.ref, len(graph), cosine)
+
+
+def embedded(net: FrameNet, frames: Sequence[Pixels]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Embed pictures by torch, shape (n, d)."""
+    with torch.no_grad():
+        found: np.ndarray[Any, np.dtype[np.float32]] = torch.cat([net(tensor([frame], SIDE_PX)) for frame in frames]).numpy()
+    return found
+
+
+def least_cosine(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
+    """Return the least cosine between rows of the same number, after taking off the mean."""
+    first, second = one - other.mean(0), other - other.mean(0)
+    products = (first * second).sum(1) / np.maximum(np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1), 1e-9)
+    return float(products.min())
+
+
+def manifest_of(net: FrameNet, *, version: str, sha256: str, ordinary_sha256: str) -> Manifest:
+    """Write the manifest of an exported network."""
+    return Manifest(
+        name=NAME,
+        version=version,
+        task=TASK,
+        file=GRAPH_FILE,
+        sha256=sha256,
+        inputs=(TensorSpec(INPUT, "float32", (None, 3, SIDE_PX, SIDE_PX), 0),),
+        outputs=(TensorSpec(OUTPUT, "float32", (None, net.shape.n_out), 0),),
+        licence=Licence("Apache-2.0", _NOTICE),
+        provenance=Provenance("trained by `livewarden models train image`"),
+        preprocess=Preprocess(width_px=SIDE_PX, height_px=SIDE_PX, scale=1 / 127.5, mean=(1.0, 1.0, 1.0)),
+        batch_ladder=(1, 2, 4, 8, 16, 32),
+        extra_files={ORDINARY_FILE: ordinary_sha256},
+        notes=_NOTES,
+    )
+
+
+def graph_bytes(net: FrameNet) -> bytes:
+    """Write a network as an ONNX file."""
+    graph = _Graph()
+    graph.network(net)
+    side: list[Any] = ["n", 3, SIDE_PX, SIDE_PX]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "livewarden picture network",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, side)],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", net.shape.n_out])],
+            graph.weights,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="livewarden",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+class _Graph:
+    """Nodes and weights as they are put down, in the order of `FrameNet.forward`."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+
+    def network(self, net: FrameNet) -> None:
+        few = self.op("AveragePool", INPUT, kernel_shape=[4, 4], strides=[4, 4])
+        colours = self.op("Conv", few, self.weight(net.colours.weight), self.weight(net.colours.bias), kernel_shape=[1, 1])
+        share = self.mean(self.clip(colours, 1.0))
+        means = [self.op("Mul", share, self.exact(np.array(4.0, np.float32)))]
+        x = self.conv(net.stem, INPUT)
+        for number, stage in enumerate(net.stages):
+            for block in stage:
+                y = x
+                for conv in block.convs:
+                    y = self.conv(conv, y)
+                x = self.op("Add", x, y) if block.adds else y
+            if number in net.shape.tapped:
+                means.append(self.mean(x))
+        seen = self.op("Concat", *means, axis=1)
+        centred = self.op("Sub", seen, self.exact(net.middle.numpy()))
+        scaled = self.op("Div", centred, self.exact(net.spread.numpy()))
+        self.op("Gemm", scaled, self.weight(net.join.weight), self.weight(net.join.bias), output=OUTPUT, transB=1)
+
+    def conv(self, conv: Conv, x: str) -> str:
+        spec, (left, right, top, bottom) = conv.spec, conv.pads
+        y = self.op(
+            "Conv",
+            x,
+            self.weight(conv.conv.weight),
+            self.weight(conv.conv.bias),
+            kernel_shape=[spec.side] * 2,
+            strides=[spec.stride] * 2,
+            pads=[top, left, bottom, right],
+            group=spec.n_in if spec.depthwise else 1,
+        )
+        return self.clip(y, 6.0) if spec.clipped else y
+
+    def mean(self, x: str) -> str:
+        return self.op("Flatten", self.op("GlobalAveragePool", x), axis=1)
+
+    def clip(self, x: str, high: float) -> str:
+        return self.op("Clip", x, self.exact(np.array(0.0, np.float32)), self.exact(np.array(high, np.float32)))
+
+    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        name = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def weight(self, values: torch.Tensor) -> str:
+        """Keep a weight in 16 bits; a cast that the runtime folds when it loads makes it 32 again."""
+        return self.op("Cast", self.exact(values.detach().numpy().astype(np.float16)), to=TensorProto.FLOAT)
+
+    def exact(self, values: np.ndarray[Any, Any]) -> str:
+        name = f"weight_{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name))
+        return name
