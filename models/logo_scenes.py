@@ -81,7 +81,7 @@ class _Draft:
 
 def _draft(random: Random, footage: Footage, part: Part) -> _Draft:
     n_frames = random.choice((N_FRAMES, N_FRAMES, N_FRAMES, 9, 5, 3, 1))
-    frames = _scenery(random, footage, n_frames)
+    frames = scenery(random, footage, n_frames)
     things = draw_clutter(random, part, n_frames, _SIZE)
     marks = [_placed(random, draw_mark(each)) for each in _mark_seeds(random, part)]
     spots = _spots(random, [(mark.width, mark.height) for mark, _ in marks])
@@ -186,7 +186,7 @@ def _lay_things(frame: Bytes, things: Sequence[Clutter], at: int) -> None:
             lay_picture(frame, thing.rgba, int(thing.left + thing.pace[0] * at), int(thing.top + thing.pace[1] * at))
 
 
-def _scenery(random: Random, footage: Footage, n: int) -> list[Bytes]:
+def scenery(random: Random, footage: Footage, n: int) -> list[Bytes]:
     """Draw scenery as I420, laid out as streams do: whole, letterboxed, upright between bars, or with a small second picture."""
     frames = footage.frames(random, n)
     chance = random.random()

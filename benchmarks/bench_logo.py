@@ -1,0 +1,205 @@
+"""Are enrolled marks found on streams, beside the SIFT way, and what does a look cost?
+
+    python -m benchmarks.bench_logo --data FOLDER [--happenings 120] [--enrolled 20 200] [--seed 1] [--models FOLDER]
+
+The folder holds `video/` and `games/`; only its test side is looked at. Half of the happenings (20 s each, H.264 at crf 23 to 32)
+show an enrolled mark, a quarter a strange one, a quarter none; each is looked at four times, seven frames a look. A happening is
+found where some look names the right mark at its place. For each way the threshold is the lowest at which 97 % of the findings
+are right; recall, overlap and false findings an hour are at that threshold. One thread, both ways on the same frames in turns.
+Deciding over time is not part of it: one look over the threshold is a finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from benchmarks.logo_happenings import LENGTH_S, Happening, Laid, draw_happening, mark_rgba
+from benchmarks.logo_sift import SiftIndex
+from benchmarks.report import machine_line
+from inference.devices import DeviceShare
+from inference.sessions import OnnxSession
+from inference.verdicts import ModelRef
+from models.logo_boxes import overlaps
+from models.logo_codec import planes_of
+from models.logo_fonts import Part
+from models.logo_footage import Footage
+from models.logo_matching import MarkIndex, Seen, matches_of, prototypes_of, see
+from models.shipped import FOLDER, Shipped
+
+PRECISION = 0.97
+STRANGERS_FROM = 1_000_000
+CURVE = (1, 20, 200, 1000)
+"""Enrolled marks for the curve of what a look costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The best that a way said of one mark on one happening."""
+
+    score: float
+    laid: Laid | None
+    """What it should have been, where it is right."""
+    overlap: float
+
+
+@dataclass(slots=True)
+class Way:
+    """One way to find marks and how it did."""
+
+    name: str
+    findings: list[Finding] = field(default_factory=list)
+    false_unmarked: list[float] = field(default_factory=list)
+    """Scores on happenings without an enrolled mark."""
+    cpu_ms: list[float] = field(default_factory=list)
+    """Of each look."""
+
+    def add(
+        self, happening: Happening, enrolled: int, said: Sequence[tuple[str, float, tuple[float, float, float, float]]]
+    ) -> None:
+        """Take what all looks of a happening said: mark, score and box."""
+        laid = happening.laid if happening.laid is not None and happening.laid.number < enrolled else None
+        best: dict[str, tuple[float, tuple[float, float, float, float]]] = {}
+        for mark, score, box in said:
+            if mark not in best or score > best[mark][0]:
+                best[mark] = (score, box)
+        for mark, (score, box) in best.items():
+            share = 0.0
+            if laid is not None:
+                share = float(overlaps(np.array([box], np.float32), np.array([laid.box], np.float32))[0, 0])
+            right = laid is not None and mark == str(laid.number) and share > 0.1
+            self.findings.append(Finding(score, laid if right else None, share))
+            if laid is None:
+                self.false_unmarked.append(score)
+
+
+class Networks:
+    """Both graphs by the runtime that serves, on one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._sessions = {}
+        for name in ("logo-finder", "logo-teller"):
+            manifest = Shipped(folder).find(name)
+            if manifest is None:
+                raise SystemExit(f"no {name} in {folder}; name the folder with --models")
+            graph = (folder / name / manifest.file).read_bytes()
+            ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
+            self._sessions[name] = OnnxSession(graph, ref=ref, share=DeviceShare.auto("cpu"))
+
+    def find(self, planes: np.ndarray) -> np.ndarray:
+        """Run the finder."""
+        return self._run("logo-finder", planes)
+
+    def tell(self, crops: np.ndarray) -> np.ndarray:
+        """Run the teller."""
+        return self._run("logo-teller", crops)
+
+    def _run(self, name: str, given: np.ndarray) -> np.ndarray:
+        session = self._sessions[name]
+        return session.run({session.input_names[0]: given})[session.output_names[0]]
+
+
+def run(footage: Footage, networks: Networks, *, n_happenings: int, n_enrolled: int, seed: int) -> tuple[list[Way], list[Laid]]:
+    """Enrol, draw happenings and look at each both ways."""
+    marks = {str(number): mark_rgba(number) for number in range(n_enrolled)}
+    index = MarkIndex({name: prototypes_of(rgba, networks.tell) for name, rgba in marks.items()})
+    sift = SiftIndex(marks)
+    ways, wanted = [Way("networks"), Way("sift")], []
+    random = Random(seed)
+    for at in range(n_happenings):
+        number = random.randrange(n_enrolled) if at % 2 == 0 else STRANGERS_FROM + at if at % 4 == 1 else None
+        happening = draw_happening(seed * 100_000 + at, footage, number)
+        if happening.laid is not None and happening.laid.number < n_enrolled:
+            wanted.append(happening.laid)
+        said: list[list[tuple[str, float, tuple[float, float, float, float]]]] = [[], []]
+        for frames in happening.looks:
+            started_s = time.process_time()
+            seen: Seen = see(planes_of(frames), networks.find, networks.tell)
+            said[0] += [(match.mark, match.likeness, match.box) for match in matches_of(seen, index)]
+            ways[0].cpu_ms.append((time.process_time() - started_s) * 1e3)
+            started_s = time.process_time()
+            said[1] += [(match.mark, float(match.n_inliers), match.box) for match in sift.look(frames)]
+            ways[1].cpu_ms.append((time.process_time() - started_s) * 1e3)
+        for way, what in zip(ways, said, strict=True):
+            way.add(happening, n_enrolled, what)
+    return ways, wanted
+
+
+def figures(way: Way, wanted: Sequence[Laid], n_unmarked: int) -> str:
+    """One row of the table: threshold, recall by grade and class, overlap, false findings, cost."""
+    rows = sorted(way.findings, key=lambda row: -row.score)
+    # Findings of one score stand or fall together.
+    right = np.cumsum([row.laid is not None for row in rows])
+    ends = [at for at in range(len(rows)) if at + 1 == len(rows) or rows[at + 1].score < rows[at].score]
+    precise = [at for at in ends if right[at] / (at + 1) >= PRECISION]
+    kept = rows[: precise[-1] + 1] if precise else []
+    threshold = kept[-1].score if kept else float("inf")
+    hits = [row for row in kept if row.laid is not None]
+
+    def recall(choose) -> str:
+        n = sum(1 for laid in wanted if choose(laid))
+        return f"{sum(1 for row in hits if choose(row.laid)) / n:.2f} of {n}" if n else "-"
+
+    hours = n_unmarked * LENGTH_S / 3600
+    false = sum(score >= threshold for score in way.false_unmarked)
+    columns = [
+        way.name,
+        f"{threshold:.3g}",
+        recall(lambda laid: laid.grade == "easy"),
+        recall(lambda laid: laid.grade == "hard"),
+        recall(lambda laid: laid.width_share < 0.07),
+        recall(lambda laid: laid.opacity < 0.6),
+        f"{np.mean([row.overlap >= 0.5 for row in hits]):.2f}" if hits else "-",
+        f"{false} in {hours:.2f} h",
+        f"{np.median(way.cpu_ms):.0f}",
+    ]
+    return "| " + " | ".join(columns) + " |"
+
+
+def curve(networks: Networks, footage: Footage) -> list[str]:
+    """CPU time of a look by how many marks are enrolled; the prototypes are noise, which costs the same."""
+    looks = draw_happening(7, footage, 3).looks
+    random = np.random.default_rng(0)
+    lines = ["| enrolled | ms of one core a look |", "|---|---|"]
+    for n in CURVE:
+        noise = random.normal(size=(n, 3, 128)).astype(np.float32)
+        noise /= np.linalg.norm(noise, axis=2, keepdims=True)
+        index = MarkIndex({str(at): rows for at, rows in enumerate(noise)})
+        costs = []
+        for _ in range(5):
+            for frames in looks:
+                started_s = time.process_time()
+                matches_of(see(planes_of(frames), networks.find, networks.tell), index)
+                costs.append((time.process_time() - started_s) * 1e3)
+        lines.append(f"| {n} | {np.median(costs):.0f} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with video/ and games/")
+    parser.add_argument("--models", type=Path, default=FOLDER, help="folder with logo-finder/ and logo-teller/")
+    parser.add_argument("--happenings", type=int, default=120)
+    parser.add_argument("--enrolled", type=int, nargs="+", default=[20, 200])
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    footage, networks = Footage(args.data, Part.TEST), Networks(args.models)
+    print(machine_line("onnxruntime-gpu", "opencv-python-headless", "numpy"))
+    for n_enrolled in args.enrolled:
+        ways, wanted = run(footage, networks, n_happenings=args.happenings, n_enrolled=n_enrolled, seed=args.seed)
+        print(f"\n### {n_enrolled} enrolled, {args.happenings} happenings\n")
+        print("| way | threshold | easy | hard | width < 7 % | opacity < 0.6 | overlap >= 0.5 | false, unmarked | ms a look |")
+        print("|---|---|---|---|---|---|---|---|---|")
+        for way in ways:
+            print(figures(way, wanted, args.happenings - len(wanted)), flush=True)
+    print("\n" + "\n".join(curve(networks, footage)))
+
+
+if __name__ == "__main__":
+    main()
