@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from models.speech_bank import N_BINS, Bank, Clip, Kind, by_text
 from models.speech_codec import mels_of, n_posteriors
 from models.speech_noises import any_noise, at_ratio, echoed
 from models.speech_texts import Readings
-from models.speech_voices import Person, anybody, curve, paced, spoken_by
+from models.speech_voices import Person, anybody, curve, paced, slurred, spoken_by
 
 Power = NDArray[np.float32]
 
@@ -115,29 +116,39 @@ class Mixer:
             units += clip.units
             place = max(0, place + wanted + _pause(wanted, synthetic, rng))
         timeline = np.zeros((max(start + len(one) for start, one in zip(starts, rows, strict=True)), N_BINS), np.float32)
-        for start, power in zip(starts, self._spoken(rows, anybody(rng, width=0.6 if synthetic else 1.0), rng), strict=True):
+        for start, power in zip(starts, self._spoken(rows, anybody(rng, width=_width(synthetic, rng)), rng), strict=True):
             timeline[start : start + len(power)] += power
         return timeline, units
 
     def _spoken(self, rows: Sequence[NDArray[np.int64]], person: Person, rng: np.random.Generator) -> Iterator[Power]:
         joined = np.concatenate(rows)
-        power = spoken_by(person, self._bank.shapes[joined], self._bank.details[joined])
+        shapes: NDArray[np.floating[Any]] = self._bank.shapes[joined]
+        if rng.random() < 0.4:
+            shapes = slurred(shapes, int(rng.integers(1, 3)))
+        power = spoken_by(person, shapes, self._bank.details[joined])
         for one in np.split(power, np.cumsum([len(one) for one in rows])[:-1]):
             # Recordings differ in level, and so do words in a sentence.
             yield one * np.float32(np.exp(rng.normal(0.0, 0.6)) / max(1e-6, float(one.mean())))
 
     def _heard(self, power: Power, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return the features of talk as a microphone and a codec leave them."""
-        if rng.random() < 0.4:
+        if rng.random() < 0.3:
             power = echoed(power, rng)
-        if rng.random() < 0.7:
-            power = at_ratio(power, any_noise(len(power), self._bank, rng), float(rng.uniform(0.0, 30.0)), rng)
+        if rng.random() < 0.55:
+            power = at_ratio(power, any_noise(len(power), self._bank, rng), float(rng.uniform(2.0, 30.0)), rng)
         if rng.random() < 0.6:
             power = power * np.exp(curve(rng, spread=1.2))
         if rng.random() < 0.2:
             power[:, int(rng.integers(110, 250)) :] *= np.float32(1e-4)
         features = mels_of(power * np.float32(np.exp(rng.uniform(-4.0, 6.0))))
         return masked(features, rng)
+
+
+def _width(synthetic: bool, rng: np.random.Generator) -> float:
+    """Return how far a speaker may be from who was recorded; made-up speakers are many already."""
+    if rng.random() < 0.2:
+        return 0.25
+    return 0.6 if synthetic else 1.0
 
 
 def _lasting(clip: Clip, pace: float, rng: np.random.Generator) -> int:

@@ -6,6 +6,7 @@ Pure numpy on frames of the bank; which clips are spoken after which is `speech_
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def curve(rng: np.random.Generator, *, spread: float, n_knots: int = 7) -> NDArr
     return np.interp(_BINS, knots, rng.normal(0.0, spread, n_knots)).astype(np.float32)
 
 
-def spoken_by(person: Person, shapes: NDArray[np.float16], details: NDArray[np.float16]) -> NDArray[np.float32]:
+def spoken_by(person: Person, shapes: NDArray[np.floating[Any]], details: NDArray[np.float16]) -> NDArray[np.float32]:
     """Return the power spectra of frames as the person would have them.
 
     Args:
@@ -89,6 +90,19 @@ def _folded(places: NDArray[np.int64]) -> NDArray[np.int64]:
     turn = 2 * (N_BINS - 1)
     places = places % turn
     return np.where(places > N_BINS - 1, turn - places, places)
+
+
+def slurred(shapes: NDArray[np.float16], reach: int) -> NDArray[np.float32]:
+    """Let every frame be drawn to those around it, across joined words too, as a tongue that hurries does.
+
+    Args:
+        shapes: (n, N_SHAPE).
+        reach: frames to either side.
+    """
+    padded = np.pad(shapes.astype(np.float32), ((reach + 1, reach), (0, 0)), mode="edge")
+    sums = np.cumsum(padded, axis=0, dtype=np.float64)
+    width = 2 * reach + 1
+    return ((sums[width:] - sums[:-width]) / width).astype(np.float32)
 
 
 def paced(count: int, wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -102,7 +102,8 @@ def compare_speech(graph: bytes, net: SpeechNet, serving: TextServing) -> str:
 
 def with_rounded_matrices(net: SpeechNet) -> SpeechNet:
     """Return a copy of a network with its matrices as the graph keeps them."""
-    small = copy.deepcopy(net).eval()
+    small: SpeechNet = copy.deepcopy(net)
+    small.eval()
     with torch.no_grad():
         for layer in small.modules():
             if isinstance(layer, torch.nn.Linear):

@@ -5,7 +5,7 @@ import pytest
 
 from models.speech_bank import N_BINS, split
 from models.speech_codec import power_of
-from models.speech_voices import SAME, Person, anybody, curve, paced, spoken_by
+from models.speech_voices import SAME, Person, anybody, curve, paced, slurred, spoken_by
 from tests.models.speech_sets import tone
 
 SHAPES, DETAILS = split(power_of(tone(200, 0.5)))
@@ -92,3 +92,11 @@ def test_another_pace_keeps_the_order_and_reaches_both_ends(count, wanted):
 
 def test_curves_are_smooth():
     assert np.abs(np.diff(curve(np.random.default_rng(2), spread=1.0))).max() < 0.5
+
+
+def test_slurred_frames_are_the_mean_of_those_around():
+    shapes = np.zeros((9, 2), np.float16)
+    shapes[4] = 3.0
+
+    assert slurred(shapes, 1)[:, 0] == pytest.approx([0, 0, 0, 1, 1, 1, 0, 0, 0])
+    assert slurred(np.full((5, 2), 2.5, np.float16), 2) == pytest.approx(np.full((5, 2), 2.5))
