@@ -46,7 +46,7 @@ from models.text_codec import LENGTHS, Alphabet
 
 log = logging.getLogger(__name__)
 
-NAMES = ("porn", "codes", "ocr", "vad", "quality")
+NAMES = ("porn", "codes", "ocr", "vad", "spotting", "quality")
 """Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
 BROUGHT = ("asr", "sound")
 """Detectors that are there only where a deployment brings what they run: a recogniser, networks of sound classes."""
@@ -126,6 +126,7 @@ def build_detectors(
         lambda: CodesDetector(text.findings, host=host, text_labels=text_labels),
         lambda: _ocr(loader, text.findings, host, text_labels, ocr or OcrSettings()),
         lambda: VadDetector(loader.voice(), host=host),
+        lambda: _spotting(loader, term_source(text, device.clock), host, text_labels),
         lambda: QualityDetector(host=host),
         lambda: _transcripts(loader, recogniser, text.findings, host, text_labels),
         lambda: _sounds(loader, host),
