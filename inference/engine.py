@@ -11,17 +11,19 @@ import logging
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from inference.checks import Checked, CheckOrder
 from inference.clock import Clock, SystemClock
 from inference.detectors import Detection, Detector
 from inference.devices import DeviceShare
+from inference.enrolment import Follower
 from inference.errors import DeadlineExceeded, LivewardenError, NotFound, NotReady, Overloaded
 from inference.lanes import Device
 from inference.metrics import Metrics
 from inference.policy import Policy
 from inference.policy_book import PolicyBook
-from inference.registry import OcrSettings, build_detectors, open_classifier
+from inference.registry import BuildOptions, OcrSettings, build_detectors, open_classifier
 from inference.samples import AudioClip, FrameSample, Modality, Pcm, Pixels, RgbPicture, Scene
 from inference.settings import InferenceSettings
 from inference.text.check import TextChecker
@@ -29,6 +31,7 @@ from inference.text.classifier import NAME as CLASSIFIER
 from inference.text.classifier import TextClassifier
 from inference.text_lists import TextLists
 from inference.verdicts import Finding, Verdict
+from inference.vision.gallery import GalleryDetector, named_in
 from models.errors import ModelsError
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
@@ -53,6 +56,8 @@ class Parts:
     """Where detectors do their own CPU work."""
     classifier: TextClassifier | None = None
     """The text network; None where it is off or missing."""
+    followers: tuple[Follower[Any], ...] = ()
+    """What keeps detectors up to date with what staff enrol."""
 
 
 class Engine:
@@ -95,12 +100,11 @@ class Engine:
             device,
             text,
             threads=threads,
-            ocr=OcrSettings(settings.models.ocr_side_px),
-            recogniser=settings.speech.options,
+            options=BuildOptions(OcrSettings(settings.models.ocr_side_px), settings.speech.options, settings.data_dir),
         )
         missing = dict(built.missing)
         classifier = _open_classifier(settings, device, missing)
-        parts = Parts(built.detectors, missing, text, policies, device, threads, classifier)
+        parts = Parts(built.detectors, missing, text, policies, device, threads, classifier, built.followers)
         for name, reason in missing.items():
             log.warning("detector %s is off: %s", name, reason)
         return cls(parts, clock=clock, metrics=metrics)
@@ -114,6 +118,21 @@ class Engine:
     def missing(self) -> Mapping[str, str]:
         """Detectors that do not serve, by name, and why."""
         return self._parts.missing
+
+    def follow_enrolments(self) -> bool:
+        """Have detectors look for what staff have enrolled by now; True where that changed. Blocks: call it on a thread.
+
+        Raises:
+            ConfigError: a store of enrolments cannot be read; what was in force before stays.
+        """
+        changed = [follower.follow() for follower in self._parts.followers]
+        return any(changed)
+
+    def words(self, text: str, scene: Scene) -> list[Finding]:
+        """Return what is found in words of a room: by the text engine, and titles of the gallery that they name."""
+        gallery = self._parts.detectors.get(GalleryDetector.name)
+        named = named_in(text, scene, gallery.gallery) if isinstance(gallery, GalleryDetector) else []
+        return [*self.text.findings(text, scene), *named]
 
     @property
     def text(self) -> TextChecker:

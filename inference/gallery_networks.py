@@ -67,8 +67,8 @@ def lane_eye(loader: Loader) -> Eye:
 
 def open_gallery(
     loader: Loader, data_dir: Path | None, host: Host, labels: frozenset[str]
-) -> tuple[GalleryDetector, GalleryBook, GalleryFollower | None]:
-    """Build the detector, its book, and what keeps the book up to date.
+) -> tuple[GalleryDetector, GalleryFollower | None]:
+    """Build the detector, and what keeps it up to date.
 
     Args:
         loader: of the device.
@@ -83,10 +83,10 @@ def open_gallery(
     book = GalleryBook(eye, _ordinary(eye, data_dir), host.clock)
     detector = GalleryDetector(book, host=host, labels=labels)
     if data_dir is None:
-        return detector, book, None
+        return detector, None
     follower = GalleryFollower(gallery_store(data_dir), book)
     follower.follow()
-    return detector, book, follower
+    return detector, follower
 
 
 def gallery_desk(models_dir: Path, data_dir: Path, clock: Clock) -> GalleryDesk:

@@ -22,12 +22,13 @@ from models.store import ModelStore, Stored
 
 PORN, OCR_DET, OCR_REC, OCR_CLS, VAD = "nudenet-320n", "ppocr-det", "ppocr-rec", "ppocr-cls", "silero-vad"
 TEXT, UNITS = "text-classifier", "speech-units"
+LOGO_FINDER, LOGO_TELLER = "logo-finder", "logo-teller"
 """Names in the store."""
 CPU_LADDER = (1, 2, 4)
 """On a CPU the cost is linear in the batch: larger ones only make everybody wait longer."""
-MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32, TEXT: 32, UNITS: 16}
+MAX_BATCH: Mapping[str, int] = {PORN: 32, OCR_DET: 4, OCR_REC: 8, OCR_CLS: 8, VAD: 32, TEXT: 32, UNITS: 16, LOGO_TELLER: 16}
 """Largest batch on a GPU; of the recogniser because of its 18,710-wide softmax."""
-TINY = frozenset({VAD, TEXT, UNITS})
+TINY = frozenset({VAD, TEXT, UNITS, LOGO_TELLER})
 """Models so small that a batch costs little more than one sample on a CPU too."""
 MAX_QUEUE = 256
 """Samples that may wait in a lane (Overflow.REJECT); lines of one frame are up to 48."""
@@ -39,19 +40,19 @@ class Loader:
     """Loads models of the store into lanes of one device."""
 
     def __init__(self, store: ModelStore, device: Device) -> None:
-        self._store = store
+        self.store = store
         self.device = device
         self._voice: VoiceActivity | None = None
         self.lanes: list[Lane] = []
 
     def live(self, name: str) -> Stored:
         """Return the live version of a model; raises ModelsError where there is none."""
-        return self._store.live(name)
+        return self.store.live(name)
 
     def live_of(self, task: str) -> list[Stored]:
         """Return the live version of every model with a task, by name; raises ModelsError where a file was changed."""
-        names = [one.manifest.name for one in self._store.list() if one.state is State.LIVE and one.manifest.task == task]
-        return [self._store.live(name) for name in names]
+        names = [one.manifest.name for one in self.store.list() if one.state is State.LIVE and one.manifest.task == task]
+        return [self.store.live(name) for name in names]
 
     def lane(self, stored: Stored, layout: GraphLayout, wrap: Wrap | None = None, *, max_queue: int = MAX_QUEUE) -> Lane:
         """Load, warm and open the lane of one model.

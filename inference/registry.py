@@ -9,17 +9,21 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from inference.clock import Clock
 from inference.detectors import Detector, TextReader
 from inference.devices import DeviceShare
+from inference.enrolment import Follower
 from inference.errors import ConfigError, LivewardenError
+from inference.gallery_networks import open_gallery
 from inference.host import Host
 from inference.lanes import Device, Lane
 from inference.loader import OCR_CLS, OCR_DET, OCR_REC, PORN, TEXT, UNITS, Loader
+from inference.logo_networks import open_logos
 from inference.sessions import GraphLayout, OnnxSession, Session
 from inference.speech.keywords import AcousticModel, Generation, KeywordDetector, TermSource
 from inference.speech.pronouncing import Pronouncer
@@ -34,6 +38,10 @@ from inference.verdicts import ModelRef
 from inference.vision.codes import CodesDetector
 from inference.vision.crops import WIDTHS_PX
 from inference.vision.ctc import CtcAlphabet, GreedySession
+from inference.vision.gallery import GalleryDetector, title_reader
+from inference.vision.gallery_book import Gallery
+from inference.vision.logo import LogoDetector
+from inference.vision.logo_book import logo_store
 from inference.vision.ocr import LaneModel, OcrDetector, OcrLimits, OcrModels, search_size
 from inference.vision.porn import PornDetector
 from inference.vision.quality import QualityDetector
@@ -46,7 +54,7 @@ from models.text_codec import LENGTHS, Alphabet
 
 log = logging.getLogger(__name__)
 
-NAMES = ("porn", "codes", "ocr", "vad", "spotting", "quality")
+NAMES = ("porn", "codes", "ocr", "vad", "spotting", "quality", "logo", "gallery")
 """Every detector there is, as policies name them; each is in `Built.detectors` or in `Built.missing`."""
 BROUGHT = ("asr", "sound")
 """Detectors that are there only where a deployment brings what they run: a recogniser, networks of sound classes."""
@@ -86,6 +94,18 @@ class OcrSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a deployment chooses about its detectors."""
+
+    ocr: OcrSettings = OcrSettings()
+    """How text on pictures is read."""
+    recogniser: RecogniserOptions | None = None
+    """What writes speech down; None: nothing does, and `asr` is neither there nor missing."""
+    data_dir: Path | None = None
+    """Under which enrolled logos lie; None: none are enrolled."""
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """What could be built, and what could not."""
 
@@ -94,6 +114,8 @@ class Built:
     missing: Mapping[str, str]
     """By name: the reason, and what to do."""
     lanes: tuple[Lane, ...] = ()
+    followers: tuple[Follower[Any], ...] = ()
+    """What keeps detectors up to date with what staff enrol."""
 
 
 def build_detectors(
@@ -102,8 +124,7 @@ def build_detectors(
     text: TextEngine,
     *,
     threads: Executor,
-    ocr: OcrSettings | None = None,
-    recogniser: RecogniserOptions | None = None,
+    options: BuildOptions | None = None,
 ) -> Built:
     """Build every detector that the store has the models for.
 
@@ -112,23 +133,28 @@ def build_detectors(
         device: whose threads run them; lanes are opened on it and closed with it.
         text: the text engine, for text on pictures and in codes, and for the terms that are listened for.
         threads: where detectors do their own CPU work.
-        ocr: how text is read.
-        recogniser: what writes speech down; None: nothing does, and `asr` is neither there nor missing.
+        options: what the deployment chooses.
 
     Returns:
         the detectors, warmed and ready, and the reasons of those that are missing.
     """
     host = Host(threads, clock=device.clock, metrics=device.metrics)
     loader = Loader(store, device)
+    options = options or BuildOptions()
     text_labels = frozenset(label.code for label in Taxonomy.load())
+    followers: list[Follower[Any]] = []
+    shown: list[GalleryDetector] = []
+    read = title_reader(text.findings, lambda: shown[0].gallery if shown else Gallery())
     makers: tuple[Callable[[], Detector | None], ...] = (
         lambda: _porn(loader, host),
         lambda: CodesDetector(text.findings, host=host, text_labels=text_labels),
-        lambda: _ocr(loader, text.findings, host, text_labels, ocr or OcrSettings()),
+        lambda: _ocr(loader, read, host, text_labels, options.ocr),
         lambda: VadDetector(loader.voice(), host=host),
         lambda: _spotting(loader, term_source(text, device.clock), host, text_labels),
         lambda: QualityDetector(host=host),
-        lambda: _transcripts(loader, recogniser, text.findings, host, text_labels),
+        lambda: _logos(loader, options.data_dir, host, text_labels, followers),
+        lambda: _gallery(loader, options.data_dir, host, text_labels, followers, shown),
+        lambda: _transcripts(loader, options.recogniser, text.findings, host, text_labels),
         lambda: _sounds(loader, host),
     )
     detectors: dict[str, Detector] = {}
@@ -145,7 +171,7 @@ def build_detectors(
             for lane in loader.lanes[n_lanes:]:
                 lane.close()  # half a detector serves nobody and holds memory
             del loader.lanes[n_lanes:]
-    return Built(detectors, missing, tuple(loader.lanes))
+    return Built(detectors, missing, tuple(loader.lanes), tuple(followers))
 
 
 def _reason(exc: Exception) -> str:
@@ -206,6 +232,32 @@ def _det_shapes(manifest: Manifest, side_px: int) -> tuple[Mapping[str, tuple[in
 def _line_shapes(manifest: Manifest, widths_px: Sequence[int]) -> tuple[Mapping[str, tuple[int, ...]], ...]:
     height = manifest.preprocess.height_px or 48
     return tuple({manifest.inputs[0].name: (3, height, width)} for width in widths_px)
+
+
+def _logos(
+    loader: Loader, data_dir: Path | None, host: Host, labels: frozenset[str], followers: list[Follower[Any]]
+) -> LogoDetector:
+    detector, book = open_logos(loader, host, labels)
+    if data_dir is not None:
+        follower = Follower(logo_store(data_dir), book.teach)
+        follower.follow()
+        followers.append(follower)
+    return detector
+
+
+def _gallery(  # noqa: PLR0913  what a detector is built of, and the two lists that it joins
+    loader: Loader,
+    data_dir: Path | None,
+    host: Host,
+    labels: frozenset[str],
+    followers: list[Follower[Any]],
+    shown: list[GalleryDetector],
+) -> GalleryDetector:
+    detector, follower = open_gallery(loader, data_dir, host, labels)
+    shown.append(detector)
+    if follower is not None:
+        followers.append(follower)
+    return detector
 
 
 def _spotting(loader: Loader, source: TermSource, host: Host, labels: frozenset[str]) -> KeywordDetector:

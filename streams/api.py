@@ -10,15 +10,21 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference.api import CheckDesk, CheckFront, install_checks
+from inference.api_gallery import gallery_routes
+from inference.api_logos import logo_routes
 from inference.auth import ApiKeys, KeyDoor
 from inference.engine import Engine
+from inference.errors import LivewardenError
+from inference.gallery_networks import gallery_desk
+from inference.logo_networks import logo_desk
 from inference.metrics import Metrics
 from inference.suggest_api import install_suggestions
+from models.errors import ModelsError
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 from streams.api_rooms import room_routes
@@ -63,10 +69,20 @@ def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGI
     install_suggestions(app, service.suggest)
     app.include_router(room_routes(behind.desk, Intake(behind.desk), settings.url_policy))
     app.include_router(violation_routes(behind.index, behind.evidence, behind.desk))
+    app.include_router(_logo_routes(settings, behind.engine))
+    app.include_router(gallery_routes(lambda: gallery_desk(settings.models.dir, settings.data_dir, behind.engine.clock)))
     app.include_router(console_routes(Taxonomy.load()))
     _add_health(app, settings, behind)
     app.add_middleware(_Measured, metrics=behind.engine.metrics)
     return KeyDoor(CheckFront(app, checks, behind.engine.metrics), keys)
+
+
+def _logo_routes(settings: Settings, engine: Engine) -> APIRouter:
+    """Routes of enrolled logos; where the networks that see them are missing, they say so."""
+    try:
+        return logo_routes(logo_desk(settings.models.dir, settings.data_dir, engine.clock))
+    except (LivewardenError, ModelsError) as error:
+        return logo_routes(None, str(error))
 
 
 def product_version() -> str:

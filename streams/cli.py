@@ -15,11 +15,14 @@ import typer
 
 from inference.cli import check
 from inference.errors import LivewardenError
+from inference.gallery_cli import gallery_app
 from inference.lexicon_cli import lexicon_app
+from inference.logo_cli import logos_app
 from inference.policy_cli import policy_app
 from models.cli import models_app
 from models.errors import ModelsError
 from models.seam import TextServing
+from streams.clip_frames import frames_of_clip
 from streams.rooms_cli import rooms_app
 from streams.settings import Settings
 
@@ -43,6 +46,8 @@ app.add_typer(models_app, name="models", context_settings={"obj": _serving})
 app.add_typer(rooms_app, name="rooms")
 app.add_typer(policy_app, name="policy")
 app.add_typer(lexicon_app, name="lexicon")
+app.add_typer(logos_app, name="logos")
+app.add_typer(gallery_app, name="gallery", context_settings={"obj": frames_of_clip})
 app.command("check")(check)
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Settings file; LIVEWARDEN_* variables go over it.")]

@@ -101,6 +101,15 @@ def advert(name: str, *, x: int, y: int) -> Painted:
     return Painted(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), x, y)
 
 
+def watermark(name: str, *, width_px: int, opacity: float, x: int, y: int) -> Painted:
+    """Load a shipped mark, e.g. `competitor.png`, so wide and so see-through (0..1), to lie at (x, y)."""
+    mark = advert(name, x=x, y=y)
+    size = (width_px, round(mark.alpha.shape[0] * width_px / mark.alpha.shape[1]))
+    pixels = np.asarray(cv2.resize(mark.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    alpha = cv2.resize(mark.alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) * opacity
+    return Painted(pixels, alpha.astype(np.uint8), x, y)
+
+
 def qr_code(payload: str, *, side_px: int, x: int, y: int) -> Painted:
     """Draw a QR code with its quiet zone to lie at (x, y)."""
     code = np.asarray(cv2.QRCodeEncoder.create().encode(payload), dtype=np.uint8)

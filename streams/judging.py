@@ -95,7 +95,7 @@ class Judge:
 
     async def text(self, watch: Watch, text: str, scene: Scene) -> None:
         """Decide on a text of the room: a danmaku line, its title."""
-        findings = self._engine.text.findings(text, scene)
+        findings = self._engine.words(text, scene)
         if not findings:
             return
         policy = self._engine.policies.for_text(watch.room.biz, scene)

@@ -1,4 +1,4 @@
-"""Notices that policies or word lists changed on disk, and reads them again."""
+"""Notices that policies, word lists or what staff enrolled changed on disk, and reads them again."""
 
 from __future__ import annotations
 
@@ -88,9 +88,17 @@ class Reloader:
         except ConfigError as error:
             log.error("word lists were not reloaded, the old ones hold: %s", error)
 
+    async def enrolments(self) -> None:
+        """Have detectors look for what staff have enrolled by now."""
+        try:
+            await asyncio.to_thread(self._engine.follow_enrolments)
+        except ConfigError as error:
+            log.error("enrolments were not read again, the old ones hold: %s", error)
+
     async def run(self) -> None:
         """Follow until cancelled, for a role that has no other rounds to make."""
         while True:
             await asyncio.sleep(RELOAD_S)
             await self.policies()
             await self.lists()
+            await self.enrolments()

@@ -302,6 +302,7 @@ class Worker:
                 with contextlib.suppress(InvalidSample):  # a named policy that is gone: the room keeps the one it has
                     self._adopt(watch, self._policy_of(watch.room))
         await self._reloader.lists()
+        await self._reloader.enrolments()
 
     async def _tick(self, watch: Watch, now_s: float) -> None:
         await self._judge.health(watch, watch.health.tick(now_s=now_s))

@@ -27,6 +27,8 @@ _LEAST_NEAR = 0.2
 """Cosine below which nothing is near, however far ordinary frames are: few of them are known."""
 _DISTINCT = 0.1
 """How much nearer its own pictures must be than ordinary frames, cosine."""
+_PASSED = 0.1
+"""Share of ordinary frames that may be the title's own, from before it was enrolled."""
 _FELLOW = 0.6
 """How near the pictures of a title of one picture are taken to be."""
 
@@ -153,9 +155,11 @@ def scale_of(own: Looks, strangers: Looks) -> Scale:
     """
     among = own @ own.T
     np.fill_diagonal(among, -1.0)
-    typical = float(np.median(among.max(axis=1))) if len(own) > 1 else _FELLOW
+    fellows = among.max(axis=1) if len(own) > 1 else np.full(1, _FELLOW)
+    typical = float(np.median(fellows))
     nearest = (strangers @ own.T).max(axis=1) if len(strangers) else np.zeros(0, np.float32)
-    # Frames of the title itself may have passed as ordinary before it was enrolled.
-    ordinary = nearest[nearest < max(typical, _FELLOW)]
-    near = max(float(np.quantile(ordinary, _STRANGERS)) if len(ordinary) else 0.0, _LEAST_NEAR)
+    # Frames of the title itself may have passed as ordinary before it was enrolled; if many are as near, the title is ordinary.
+    alike = nearest >= np.quantile(fellows, 0.1)
+    ordinary = nearest[~alike] if alike.sum() <= _PASSED * len(nearest) else nearest
+    near = min(max(float(np.quantile(ordinary, _STRANGERS)) if len(ordinary) else 0.0, _LEAST_NEAR), 0.95)
     return Scale(near, max(typical, near + 0.04))

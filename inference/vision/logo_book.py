@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from inference.rules import Zone
 from inference.samples import Pixels
 from inference.verdicts import Box
 from inference.vision.marks import read_mark
+from models.logo_matching import MarkIndex
 
 Vectors = NDArray[np.float32]
 """Unit vectors, float32, shape (n, d)."""
@@ -119,60 +120,22 @@ class MarkReader:
         return np.asarray(stored, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The logo that a place looks most like."""
-
-    logo: Enrolled[LogoEntry]
-    cosine: float
-    """To the nearest of its embeddings, -1..1."""
-    margin: float
-    """By how much it is nearer than the next best of another logo; 2 where there is no other."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LogoPage:
     """The logos in force at one moment."""
 
-    logos: tuple[Enrolled[LogoEntry], ...] = ()
-    vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    """Of all logos, one after the other, shape (n, d)."""
-    owners: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
-    """Whose each vector is: place in `logos`, in order, shape (n,)."""
+    logos: Mapping[str, Enrolled[LogoEntry]]
+    """By name."""
+    index: MarkIndex
+    """Their embeddings, to be compared with what is seen."""
 
     def __repr__(self) -> str:
         return f"LogoPage({len(self.logos)} logos)"
 
-    def match(self, seen: Vectors) -> list[Match | None]:
-        """Find for each place the logo it looks most like.
-
-        Args:
-            seen: embeddings of places, shape (m, d).
-
-        Returns:
-            one answer a place; None where no logo is enrolled.
-        """
-        if not self.logos or not len(seen):
-            return [None] * len(seen)
-        starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-        best = np.maximum.reduceat(seen @ self.vectors.T, starts, axis=1)
-        first = best.argmax(axis=1)
-        cosine = best[np.arange(len(seen)), first]
-        best[np.arange(len(seen)), first] = -1.0
-        second = best.max(axis=1) if best.shape[1] > 1 else np.full(len(seen), -1.0, np.float32)
-        return [
-            Match(self.logos[at], float(np.clip(near, -1, 1)), float(near - other))
-            for at, near, other in zip(first.tolist(), cosine.tolist(), second.tolist(), strict=True)
-        ]
-
 
 def page_of(logos: Sequence[tuple[Enrolled[LogoEntry], Vectors]]) -> LogoPage:
-    """Write a page from logos and their embeddings; those without any are left out."""
-    kept = [(logo, vectors) for logo, vectors in logos if len(vectors)]
-    if not kept:
-        return LogoPage()
-    owners = np.repeat(np.arange(len(kept)), [len(vectors) for _, vectors in kept])
-    return LogoPage(tuple(logo for logo, _ in kept), np.concatenate([vectors for _, vectors in kept]), owners)
+    """Write a page from logos and their embeddings."""
+    return LogoPage({logo.name: logo for logo, _ in logos}, MarkIndex({logo.name: vectors for logo, vectors in logos}))
 
 
 class LogoBook:
@@ -183,7 +146,7 @@ class LogoBook:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, datetime], Vectors] = {}
         """Embeddings of what is in force by version and date: only what is new is read."""
-        self.page = LogoPage()
+        self.page = page_of([])
 
     def teach(self, logos: tuple[Enrolled[LogoEntry], ...]) -> None:
         """Put these logos in force.

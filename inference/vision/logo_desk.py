@@ -16,7 +16,7 @@ import numpy as np
 
 from inference.enrolment import Enrolled
 from inference.errors import InvalidSample
-from inference.vision.logo_book import LogoBook, LogoEntry, LogoStore, MarkReader, Vectors, page_of, pictures_of, read_zone
+from inference.vision.logo_book import LogoBook, LogoEntry, LogoStore, MarkReader, Vectors, pictures_of, read_zone
 from inference.vision.marks import Mark, detail_of, preview, read_mark
 
 MAX_PICTURES = 8
@@ -175,12 +175,9 @@ class LogoDesk:
         )
 
     def _likenesses(self, name: str, vectors: Vectors) -> tuple[Likeness, ...]:
-        page = self._book.page
-        others = page_of([(logo, page.vectors[page.owners == at]) for at, logo in enumerate(page.logos) if logo.name != name])
-        nearest: dict[str, float] = {}
-        for match in others.match(vectors):
-            if match is not None:
-                nearest[match.logo.name] = max(nearest.get(match.logo.name, -1.0), match.cosine)
+        index = self._book.page.index
+        nearest = dict(zip(index.names, index.likeness(vectors).max(axis=0).tolist(), strict=True))
+        nearest.pop(name, None)
         near = [Likeness(other, cosine) for other, cosine in nearest.items() if cosine >= self._limits.near]
         return tuple(sorted(near, key=lambda one: -one.cosine))
 

@@ -1,7 +1,7 @@
 """The last few frames of each room, as small as a detector needs them, for what only shows over time.
 
-Bounded twice: frames of a room, and rooms. Frames of another session, another size or long ago are let go, since the scene they show
-is another one.
+Bounded twice: frames of a room, and rooms. Frames of another session, another size or long ago are let go, since the scene they
+show is another one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw the demo's painted adverts; run once with Pillow and a CJK font, the PNG files are kept.
+"""Draw the demo's painted adverts and the made-up competitor's mark; run once with Pillow and a CJK font, the PNG files are kept.
 
     python streams/demo_assets/make_assets.py /usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc
 
@@ -17,6 +17,8 @@ ADVERTS = {
     "advert_gambling.png": ("澳门网赌 注册送彩金", 38, (255, 255, 255)),
 }
 OUTLINE_PX = 3
+COMPETITOR = "competitor.png"
+"""The mark of a live platform that does not exist: a frog's head, and its name."""
 
 
 def draw(text: str, size_px: int, colour: tuple[int, int, int], font_path: str) -> Image.Image:
@@ -29,8 +31,25 @@ def draw(text: str, size_px: int, colour: tuple[int, int, int], font_path: str) 
     return picture
 
 
+def draw_competitor(font_path: str) -> Image.Image:
+    """Draw the mark: emblem and name, white and orange on nothing."""
+    picture = Image.new("RGBA", (330, 112), (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    orange, white, dark = (255, 140, 26, 255), (255, 255, 255, 255), (60, 30, 5, 255)
+    pen.rounded_rectangle((6, 30, 106, 106), 34, fill=orange)
+    for left in (14, 66):
+        pen.ellipse((left, 8, left + 34, 42), fill=orange)
+        pen.ellipse((left + 8, 15, left + 26, 33), fill=white)
+        pen.ellipse((left + 13, 19, left + 22, 29), fill=dark)
+    pen.arc((30, 46, 82, 92), 20, 160, fill=dark, width=6)
+    font = ImageFont.truetype(font_path, 58)
+    pen.text((120, 18), "呱呱TV", font=font, fill=white, stroke_width=2, stroke_fill=dark)
+    return picture
+
+
 def main() -> None:
-    """Write every advert beside this file."""
+    """Write every picture beside this file."""
+    draw_competitor(sys.argv[1]).save(Path(__file__).parent / COMPETITOR, optimize=True)
     for name, (text, size_px, colour) in ADVERTS.items():
         draw(text, size_px, colour, sys.argv[1]).save(Path(__file__).parent / name, optimize=True)
 

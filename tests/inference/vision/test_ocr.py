@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inference.lanes import Device
-from inference.registry import Built, OcrSettings, build_detectors
+from inference.registry import BuildOptions, Built, OcrSettings, build_detectors
 from inference.samples import Modality, Pixels, Scene
 from inference.text.check import TextChecker
 from inference.verdicts import Finding, TextMatch
@@ -123,8 +123,8 @@ async def test_a_frame_full_of_text_is_bounded_and_what_was_left_out_is_counted(
 async def test_lines_that_stand_on_their_head_are_read_where_that_is_switched_on(
     public_models: ModelStore, cpu_device: Device, threads: ThreadPoolExecutor
 ) -> None:
-    settings = OcrSettings(turned=True)
-    built = build_detectors(public_models, cpu_device, TextChecker.load(base=False), threads=threads, ocr=settings)
+    options = BuildOptions(OcrSettings(turned=True))
+    built = build_detectors(public_models, cpu_device, TextChecker.load(base=False), threads=threads, options=options)
     try:
         turned = np.ascontiguousarray(written("UPSIDE 24680")[::-1, ::-1])
         lines = (await built.detectors["ocr"].detect(frame(turned))).lines
