@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from models.errors import ModelsError
 from models.store import ModelStore
 from models.zoo import Zoo
 from streams import demo_broadcast, demo_scenes
+from streams.demo_plan import CHAT, CLEAN, PLANTED, TITLES, enrol, sources
 from streams.rooms_cli import rooms_table
 from streams.serve import Role, running
 from streams.settings import Settings
@@ -41,47 +41,6 @@ PLAIN_REFRESH_S = 5.0
 """Between two lines where the output is no terminal, seconds."""
 PUSH_EVERY_S = 1.0
 CHAT_EVERY_S = 0.7
-
-CHAT = (
-    "主播好厉害 666",
-    "这波操作可以",
-    "下一局打什么英雄",
-    "加薇❤❤abc8421 带你上分",
-    "哈哈哈哈哈哈",
-    "刚来的，什么情况",
-    "jia 微 信 abc8421 有福利",
-    "这个地图没玩过",
-)
-"""What the danmaku feed says, again and again; two of the lines are the same advert in disguise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """One thing the demo must find."""
-
-    room_id: str
-    label: str
-    what: str
-    """In words, for the summary."""
-
-
-PLANTED = (
-    Planted("advert", "ads.contact", "an advert painted on the picture"),
-    Planted("qrcode", "ads.qr_code", "a QR code on the picture"),
-    Planted("pushed", "gambling.promo", "a casino advert in pushed pictures"),
-    Planted("chat", "ads.contact", "a contact in disguised danmaku"),
-    Planted("breaks", "gambling.promo", "a casino advert in a room that breaks and comes back"),
-)
-CLEAN = "clean"
-TITLES = {
-    "clean": "an ordinary game",
-    "advert": "WeChat advert painted on",
-    "qrcode": "QR code, over HLS",
-    "pushed": "pictures pushed over HTTP",
-    "chat": "danmaku with disguised text",
-    "breaks": "breaks and comes back",
-    "garbage": "sends garbage bytes",
-}
 
 
 def run_demo(settings: Settings, *, seconds: float | None, port: int) -> int:
@@ -165,7 +124,8 @@ class _Demo:
             raise
 
     async def _play(self, api: httpx.AsyncClient, platform: str, seconds: float | None) -> int:
-        for room_id, source in _sources(platform).items():
+        await enrol(api)
+        for room_id, source in sources(platform).items():
             (await api.put(f"/v1/rooms/{room_id}", json={"source": source, "title": TITLES[room_id]})).raise_for_status()
         ends_s = None if seconds is None else time.monotonic() + seconds
         feeds = [asyncio.create_task(self._push(api), name="push"), asyncio.create_task(self._chat(api), name="chat")]
@@ -249,19 +209,6 @@ class _Demo:
     def _tell(self, good: bool, what: str, otherwise: str) -> bool:
         self._console.print(f"  [green]✓[/green] {what}" if good else f"  [red]✗ {what}: {otherwise}[/red]")
         return good
-
-
-def _sources(platform: str) -> dict[str, str | None]:
-    """Where each room's media come from; None: they are pushed."""
-    return {
-        "clean": f"{platform}/live/clean.flv",
-        "advert": f"{platform}/live/advert.flv",
-        "qrcode": f"{platform}/live/qrcode.m3u8",
-        "pushed": None,
-        "chat": f"{platform}/live/clean.flv",
-        "breaks": f"{platform}/live/breaks.flv",
-        "garbage": f"{platform}/live/garbage.flv",
-    }
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ import av.error
 from inference.samples import SAMPLE_RATE_HZ, Pcm, Pixels
 from streams import demo_scenes, demo_sounds
 from streams.demo_scenes import FPS, SIZE, Game
+from streams.demo_slots import Slots
 
 LOOP_S = 10
 """Length of an encoded scene before it repeats, seconds."""
@@ -66,13 +67,16 @@ def shows() -> list[Show]:
     advert = demo_scenes.advert("advert_wechat.png", x=60, y=40)
     casino = demo_scenes.advert("advert_gambling.png", x=500, y=540)
     code = demo_scenes.qr_code(demo_scenes.QR_PAYLOAD, side_px=190, x=1040, y=60)
-    clean, painted, coded, broken, talked = (Game(seed) for seed in (1, 2, 3, 4, 6))
+    mark = demo_scenes.watermark("competitor.png", width_px=150, opacity=0.85, x=1090, y=36)
+    clean, painted, coded, broken, talked, marked = (Game(seed) for seed in (1, 2, 3, 4, 6, 7))
     return [
         Show("clean", clean.frame),
         Show("advert", lambda index: painted.frame(index, advert)),
         Show("qrcode", lambda index: coded.frame(index, code), kind="hls"),
         Show("breaks", lambda index: broken.frame(index, casino), kind="breaks"),
         Show("talking", talked.frame, sound=demo_sounds.talk),
+        Show("watermark", lambda index: marked.frame(index, mark)),
+        Show("banned", Slots(8).frame),
     ]
 
 
