@@ -18,6 +18,7 @@ from inference.enrolment import Enrolled
 from inference.errors import InvalidSample
 from inference.vision.logo_book import LogoBook, LogoEntry, LogoStore, MarkReader, Vectors, pictures_of, read_zone
 from inference.vision.marks import Mark, detail_of, preview, read_mark
+from models.errors import UnknownLabel
 
 MAX_PICTURES = 8
 """Pictures of one logo: variants for dark and for light ground, old and new."""
@@ -162,7 +163,10 @@ class LogoDesk:
             raise InvalidSample(f"min_area {order.min_area:g}; give a share of the frame from 0 to below 1, e.g. 0.001")
         if len(order.title) > MAX_TITLE:
             raise InvalidSample(f"title of {len(order.title)} characters; at most {MAX_TITLE}")
-        self._check_label(order.label)
+        try:
+            self._check_label(order.label)
+        except UnknownLabel as exc:
+            raise InvalidSample(f"label: {exc}") from exc
         zones = tuple(read_zone(zone) for zone in order.zones)
         return LogoEntry(
             label=order.label,

@@ -19,5 +19,5 @@ def test_the_demo_finds_all_that_it_planted(model_folder):
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "✗" not in done.stdout
-    for room_id in ("advert", "qrcode", "pushed", "chat", "breaks", "clean", "garbage"):
+    for room_id in ("advert", "qrcode", "pushed", "chat", "breaks", "talking", "watermark", "banned", "clean", "garbage"):
         assert f"✓ {room_id}: " in done.stdout

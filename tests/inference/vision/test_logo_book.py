@@ -12,7 +12,7 @@ from inference.enrolment import Enrolled
 from inference.errors import ConfigError, InvalidSample
 from inference.samples import Pixels
 from inference.verdicts import Box
-from inference.vision.logo_book import LogoBook, LogoEntry, LogoPage, MarkReader, Vectors, logo_store, page_of, read_zone
+from inference.vision.logo_book import LogoBook, LogoEntry, MarkReader, Vectors, logo_store, page_of, read_zone
 from inference.vision.marks import read_mark
 from tests.inference.vision.marks_maker import READER, by_thumbnail, mark_png
 
@@ -32,28 +32,17 @@ def unit(*angles_deg: float) -> Vectors:
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
 
 
-def test_a_place_matches_the_logo_with_the_nearest_of_all_its_views() -> None:
+def test_a_page_holds_the_logos_by_name_and_compares_with_the_nearest_of_their_views() -> None:
     page = page_of([(enrolled("a"), unit(0, 90)), (enrolled("b"), unit(180))])
 
-    near_a, near_b = page.match(unit(80, 170))
+    alike = page.index.likeness(unit(80))
 
-    assert near_a is not None
-    assert near_b is not None
-    assert (near_a.logo.name, near_b.logo.name) == ("a", "b")
-    assert near_a.cosine == pytest.approx(np.cos(np.radians(10)))
-    assert near_b.margin == pytest.approx(np.cos(np.radians(10)) - np.cos(np.radians(80)), abs=1e-6)
+    assert set(page.logos) == set(page.index.names) == {"a", "b"}
+    assert alike[0].tolist() == pytest.approx([np.cos(np.radians(10)), np.cos(np.radians(100))], abs=1e-6)
 
 
-def test_the_only_logo_has_nothing_to_be_confused_with() -> None:
-    (match,) = page_of([(enrolled("a"), unit(0))]).match(unit(60))
-
-    assert match is not None
-    assert match.margin == pytest.approx(1.5)
-
-
-def test_without_logos_nothing_matches() -> None:
-    assert LogoPage().match(unit(0, 1)) == [None, None]
-    assert page_of([(enrolled("a"), unit(0))]).match(np.zeros((0, 2), np.float32)) == []
+def test_an_empty_page_compares_with_nothing() -> None:
+    assert page_of([]).index.likeness(np.zeros((2, 128), np.float32)).shape == (2, 0)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +97,7 @@ def test_only_what_is_new_costs_the_network(tmp_path: Path) -> None:
     book.teach((second,))
 
     assert counting.n == 2
-    assert [logo.name for logo in book.page.logos] == ["b"]
+    assert list(book.page.logos) == ["b"]
 
 
 def test_embeddings_stored_at_enrolment_are_used(tmp_path: Path) -> None:
@@ -118,7 +107,7 @@ def test_embeddings_stored_at_enrolment_are_used(tmp_path: Path) -> None:
     book.teach((published(tmp_path, "a", 1, with_vectors=unit(30)),))
 
     assert counting.n == 0
-    assert np.allclose(book.page.vectors, unit(30))
+    assert np.allclose(book.page.index.likeness(unit(30)), 1.0)
 
 
 def test_embeddings_of_another_network_are_made_anew(tmp_path: Path) -> None:
@@ -128,7 +117,7 @@ def test_embeddings_of_another_network_are_made_anew(tmp_path: Path) -> None:
     book.teach((published(tmp_path, "a", 1, with_vectors=unit(30)),))
 
     assert counting.n == 1
-    assert book.page.vectors.shape == (2, 72)
+    assert np.allclose(book.page.index.likeness(by_thumbnail(read_mark(mark_png(1)).rgba)), 1.0)
 
 
 def test_a_picture_that_is_gone_leaves_the_page_before(tmp_path: Path) -> None:
@@ -139,4 +128,4 @@ def test_a_picture_that_is_gone_leaves_the_page_before(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"logo b@1: picture .* cannot be read .*; enrol it again"):
         book.teach((good, bad))
-    assert [logo.name for logo in book.page.logos] == ["a"]
+    assert list(book.page.logos) == ["a"]
