@@ -109,10 +109,9 @@ def crops(planes: Planes, boxes: Floats) -> Floats:
         width, height = max(right - left, 2.0), max(bottom - top, 2.0)
         x = (left - MARGIN * width, right + MARGIN * width)
         y = (top - MARGIN * height, bottom + MARGIN * height)
-        row[0] = _stretched(planes.luma, x, y)
-        half_x, half_y = (x[0] / 2, x[1] / 2), (y[0] / 2, y[1] / 2)
-        for place, plane in enumerate((planes.chroma[0], planes.chroma[1], planes.spread, planes.edges), start=1):
-            row[place] = _stretched(plane, half_x, half_y)
+        _stretch((planes.luma,), x, y, row[:1])
+        coarse = (planes.chroma[0], planes.chroma[1], planes.spread, planes.edges)
+        _stretch(coarse, (x[0] / 2, x[1] / 2), (y[0] / 2, y[1] / 2), row[1:5])
         row[5] = np.clip(_NEUTRAL + 32.0 * np.log2(width / height), 0.0, 255.0)
     return out
 
@@ -188,13 +187,15 @@ def _edges(luma: Bytes) -> Bytes:
     return found
 
 
-def _stretched(plane: Bytes, x: tuple[float, float], y: tuple[float, float]) -> Floats:
-    """Resample a rectangle, smoothed where it shrinks."""
-    rows, from_row = _weights(y, CROP_HEIGHT_PX, plane.shape[0])
-    columns, from_column = _weights(x, CROP_WIDTH_PX, plane.shape[1])
-    part: NDArray[Any] = plane[from_row : from_row + rows.shape[1], from_column : from_column + columns.shape[1]].astype(np.float32)
-    stretched: NDArray[Any] = rows @ part @ columns.T
-    return stretched
+def _stretch(planes: Sequence[Bytes], x: tuple[float, float], y: tuple[float, float], out: Floats) -> None:
+    """Resample one rectangle of planes of one size, smoothed where it shrinks, into (planes, 40, 96)."""
+    height, width = planes[0].shape
+    rows, from_row = _weights(y, CROP_HEIGHT_PX, height)
+    columns, from_column = _weights(x, CROP_WIDTH_PX, width)
+    part = (slice(from_row, from_row + rows.shape[1]), slice(from_column, from_column + columns.shape[1]))
+    across = columns.T
+    for plane, shown in zip(planes, out, strict=True):
+        np.matmul(rows @ plane[part].astype(np.float32), across, out=shown)
 
 
 def _weights(span: tuple[float, float], n: int, limit: int) -> tuple[Floats, int]:

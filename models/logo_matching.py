@@ -94,7 +94,7 @@ class Seen:
     """Embeddings, shape (n, 128)."""
 
 
-def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: int = 12, floor: float = 0.1) -> Seen:
+def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: int = 16, floor: float = 0.1) -> Seen:
     """Find overlays and tell what they show; the boxes are moved once before they are told for good.
 
     Args:

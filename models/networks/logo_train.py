@@ -35,11 +35,11 @@ SCENES_FOLDER = "scenes"
 class LogoPlan:
     """The numbers of one run; kept with its checkpoints. All but the number of rounds must stay when a run goes on."""
 
-    n_rounds: int = 60
+    n_rounds: int = 80
     """The learning rate is level for most of these and falls in a straight line over the last part."""
     n_steps: int = 60
     """Steps of each network in a round."""
-    n_windows: int = 8
+    n_windows: int = 16
     n_pairs: int = 72
     n_none: int = 20
     """Places without a mark beside the pairs."""
