@@ -46,18 +46,18 @@ N_MEMORY = 4
 
 
 def serve_platform() -> None:
-    """Encode two scenes and serve them to everyone, paced by the clock; print the port."""
-    from streams import demo_scenes
+    """Encode three scenes and serve them to everyone, paced by the clock; print the port."""
+    from streams import demo_scenes, demo_sounds
     from streams.demo_broadcast import encode
     from tests.media import FLV_HEADER, flv_tags
 
     os.nice(5)
     code = demo_scenes.qr_code(demo_scenes.QR_PAYLOAD, side_px=190, x=1040, y=60)
     plain, coded = demo_scenes.Game(1), demo_scenes.Game(3)
-    scenes = {"plain": plain.frame, "coded": lambda index: coded.frame(index, code)}
+    scenes = {"plain": plain.frame, "coded": lambda index: coded.frame(index, code), "talking": plain.frame}
     bursts: dict[str, list[tuple[float, bytes]]] = {}
     for name, draw in scenes.items():
-        tags = flv_tags(encode(draw))
+        tags = flv_tags(encode(draw, sound=demo_sounds.talk if name == "talking" else demo_sounds.tune))
         span_ms = max(tag.time_ms for tag in tags) + 33
         pieces: dict[int, list[bytes]] = defaultdict(list)
         pieces[0].append(FLV_HEADER)
@@ -73,7 +73,8 @@ def serve_platform() -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nConnection: close\r\n\r\n")
             began_s = time.monotonic()
-            for due_s, data in bursts["coded" if b"coded" in head else "plain"]:
+            name = next(name for name in bursts if f"/{name}.flv".encode() in head)
+            for due_s, data in bursts[name]:
                 await asyncio.sleep(max(0.0, began_s + due_s - time.monotonic()))
                 writer.write(data)
                 await writer.drain()
