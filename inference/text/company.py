@@ -27,8 +27,8 @@ class Company:
 
     def __init__(self, automaton: Automaton, pairs: PairModel, segmenter: Segmenter) -> None:
         self._forms = automaton.forms
-        self._pairs = pairs
-        self._segmenter = segmenter
+        self._is_ordinary = pairs.is_ordinary
+        self._likelier = segmenter.likelier_at_most
         self._memo: dict[tuple[int, str], tuple[Form, ...]] = {}
 
     def of(self, number: int, written: str) -> tuple[Form, ...]:
@@ -58,17 +58,20 @@ class Company:
         if written == own and by_itself:
             return True
         by_sound = by_itself and form.term is not None and form.term.mode is Mode.PINYIN
-        if not by_sound and any(char != piece[0] and char >= "\u3400" for char, piece in zip(written, form.pieces, strict=True)):
-            return False
-        if len(written) <= MAX_WEIGHED and all(char >= "\u3400" for char in written):
-            least = LEAST_BY_SOUND if by_itself else LEAST_BY_SHAPE
-            if self._segmenter.likelier_at_most(written, form.meant) < least:
-                return False
         before, same = "", True
         for char, piece in zip(written, form.pieces, strict=True):
-            differs = char != piece[0] and char >= "\u3400"
-            if before and (differs or not same) and char >= "\u3400" and self._pairs.is_ordinary(before + char):
+            if char < "\u3400":
+                before = ""
+                same = True
+                continue
+            differs = char != piece[0]
+            if differs and not by_sound:
+                return False
+            if before and (differs or not same) and self._is_ordinary(before + char):
                 return False
             same = not differs
-            before = char if char >= "\u3400" else ""
+            before = char
+        if len(written) <= MAX_WEIGHED and min(written) >= "\u3400":
+            least = LEAST_BY_SOUND if by_itself else LEAST_BY_SHAPE
+            return self._likelier(written, form.meant) >= least
         return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from inference.text.automaton import Automaton, Found, Hint, Sighting
 from inference.text.company import Company
@@ -17,6 +18,7 @@ from inference.text.contacts import find_contacts
 from inference.text.normalise import DIGIT_BASE, MARK, SEPARATOR, BatchSounds, Normaliser
 from inference.text.plain_reading import PlainReading
 from inference.text.regexes import Regex
+from inference.text.syllables import CLASS_BASE
 from inference.text.views import LEET, LEET_TOO, MIXED, called_sounds
 
 MAX_SEEN = 32_768
@@ -31,28 +33,40 @@ _PAIRS = re.compile(r"([^\x00]{2})\1+")
 _NOT_HAN = re.compile("[^\u3400-\u9fff\x00]+")
 _TOKEN = re.compile("[a-z]+")
 _TONE = re.compile("(?<=[a-z])[0-5](?![0-9])")
+_PARTED = re.compile(f"[^\x00-\xff][{_DIGITS}a-z]+[^\x00-\xff]")
 _ID = re.compile(rf"[{_DIGITS}a-z]{{5}}")
 _URL = re.compile(r"[.。点][a-z]")
 _SPOKEN = re.compile(rf"(?<![{_DIGITS}])[{_DIGITS}]{{1,2}}(?![{_DIGITS}])|(?<![a-z])[a-z](?![a-z])")
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a text is asked for beside the automaton's patterns."""
+
+    regexes: Sequence[Regex] = ()
+    """Patterns of the lists."""
+    rare_parts: frozenset[str] = frozenset()
+    """Characters that hardly stand in a text but as a part of another one written apart."""
+
+
 class Glance:
     """Looks at texts for one generation of lists; safe to use from every thread."""
 
-    def __init__(
-        self, normaliser: Normaliser, automaton: Automaton, company: Company, plain: PlainReading, regexes: Sequence[Regex] = ()
-    ) -> None:
+    def __init__(self, normaliser: Normaliser, automaton: Automaton, company: Company, plain: PlainReading, asked: Asked) -> None:
         self._normaliser = normaliser
+        self._fold = normaliser.fold
         self._sounds = normaliser.sounds
         self._kept = {**normaliser.sounds, **{ord(sound): sound for sound in normaliser.syllables.main_classes().values()}}
         """As `_sounds`, but what is a class already stays one."""
         self._company = company.of
         self._stands = plain.stands
-        self._regexes = regexes
+        self._regexes = asked.regexes
+        self._rare_parts = asked.rare_parts
         self._automaton = automaton
         self._find = automaton.find
         self._batch = BatchSounds(normaliser)
         self._called = called_sounds(normaliser)
+        self._aloud = str.maketrans(self._called)
         self._seen: dict[str, bool] = {}
 
     def is_clean(self, text: str) -> bool:
@@ -62,7 +76,8 @@ class Glance:
             return known
         sounds = text.translate(self._sounds)
         found = self._find(sounds, overlapping=True)
-        clean = not ((found or self._regexes or sounds.islower()) and self._asks(text, sounds, found))
+        asked = found or self._regexes or sounds.islower() or not self._rare_parts.isdisjoint(text)
+        clean = not (asked and self._asks(text, sounds, found))
         if len(text) <= MAX_SEEN_LENGTH:
             if len(self._seen) >= MAX_SEEN:
                 self._seen.clear()
@@ -85,7 +100,7 @@ class Glance:
         for place, index in enumerate(open_):
             line, found = lines[place], found_in.get(place)
             text = texts[index]
-            asked = found is not None or self._regexes or line.islower()
+            asked = found is not None or self._regexes or line.islower() or not self._rare_parts.isdisjoint(text)
             clean = said[index] = not (asked and self._asks(text, line, found or []))
             if len(text) <= MAX_SEEN_LENGTH:
                 seen[text] = clean
@@ -115,10 +130,8 @@ class Glance:
 
     def _asks(self, text: str, sounds: str, found: Found) -> bool:
         """Tell whether what a first search found, or letters, digits and signs, ask for a full reading."""
-        if self._regexes:
-            canon = self._normaliser.canonical(text)
-            if any(regex.search(canon) for regex in self._regexes):
-                return True
+        if self._is_singled_out(text):
+            return True
         automaton, hints = self._automaton, self._automaton.hints
         doubled = False
         chars = text if len(text) == len(sounds) else ""
@@ -139,6 +152,13 @@ class Glance:
         if doubled and self._repeats(chars or self._letters(text)):
             return True
         return sounds.islower() and self._hides(text, sounds)
+
+    def _is_singled_out(self, text: str) -> bool:
+        """Tell whether a regex finds something, or a rare part of a character stands in a text."""
+        if not self._rare_parts.isdisjoint(text):
+            return True
+        canon = text.translate(self._fold) if self._regexes else ""
+        return any(regex.search(canon) for regex in self._regexes)
 
     def _letters(self, text: str) -> str:
         """Return the letters, digits and ideographs of a text, folded."""
@@ -164,15 +184,15 @@ class Glance:
         """Tell whether something may hide behind letters, digits and signs."""
         if MARK in sounds:
             return True
-        canon = self._normaliser.canonical(text)
+        canon = text.translate(self._fold)
         if (_ID.search(sounds) or _URL.search(canon)) and find_contacts(canon):
             return True
-        han = _NOT_HAN.sub("", canon)
-        if len(han) > 1 and self._meets(han):
-            return True
-        if han and self._is_called(canon, sounds):
-            return True
-        return any(map(self._has_form, self._readings(canon)))
+        if max(sounds) >= CLASS_BASE:
+            if _PARTED.search(sounds) and self._meets(_NOT_HAN.sub("", canon)):
+                return True
+            if self._is_called(canon, sounds):
+                return True
+        return _TOKEN.search(canon) is not None and any(map(self._has_form, self._readings(canon)))
 
     def _has_form(self, sounds: str) -> bool:
         n_forms = self._automaton.n_forms
@@ -197,6 +217,8 @@ class Glance:
 
     def _is_called(self, canon: str, sounds: str) -> bool:
         """Tell whether digits or letters, called by name, make a form with its own characters around them."""
+        if all(number >= self._automaton.n_forms for number, _, _ in self._find(sounds.translate(self._aloud), overlapping=True)):
+            return False  # not even with every digit and letter called
         spoken = _SPOKEN.sub(self._call, sounds)
         if spoken == sounds:
             return False

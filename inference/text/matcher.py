@@ -16,14 +16,14 @@ from inference.samples import Scene
 from inference.text.automaton import NUMERALS, Automaton, Sighting, numeral_hints
 from inference.text.company import Company
 from inference.text.contacts import Contact
-from inference.text.glance import Glance
+from inference.text.glance import Asked, Glance
 from inference.text.lexicon import WordList
 from inference.text.normalise import Normaliser
 from inference.text.patterns import Form, Forms, Pattern, forms_per_term
 from inference.text.plain_reading import PlainReading
 from inference.text.regexes import compile_regex
 from inference.text.segment import Segmenter
-from inference.text.tables import Tables
+from inference.text.tables import Tables, is_han
 from inference.text.terms import Mode, Term
 from inference.text.verify import Meant, Verifier
 from inference.text.views import Views
@@ -34,8 +34,11 @@ MAX_SIGHTINGS = 4096
 """Forms of one text that are verified, first ones first; a text with more has long been judged."""
 
 MAX_HINTED = 5_000
-"""Terms for which characters written in parts are looked for; each takes a few dozen hints."""
+"""Terms up to which each has hints of its own for characters written in parts, a few dozen; larger lists have `RARE_PART`."""
 
+
+RARE_PART = -13.0
+"""Log share of all characters below which one asks for a full reading where terms come apart into it: one line in 1,700."""
 
 MAX_STANDING = 64
 """Terms that stand in one text after which no more are looked for; a text with more has long been judged."""
@@ -105,8 +108,9 @@ class Matcher:
         """What was found in texts of late, by text and scene; chat repeats itself."""
         self._may_expire = any(term.expires is not None for term in self.terms)
         self._company = Company(self.automaton, language.tables.pairs, language.segmenter)
+        asked = Asked([regex for _, regex in self._regexes], self._rare_parts())
         plain = PlainReading(language.normaliser, language.views, language.verifier)
-        self.glance = Glance(language.normaliser, self.automaton, self._company, plain, [regex for _, regex in self._regexes])
+        self.glance = Glance(language.normaliser, self.automaton, self._company, plain, asked)
         """The quick look at whether a text needs `meant` at all."""
 
     def forget(self) -> None:
@@ -135,6 +139,13 @@ class Matcher:
         if len(self.terms) <= MAX_HINTED:
             for term in self.terms:
                 yield from self._language.forms.hints(term)
+
+    def _rare_parts(self) -> frozenset[str]:
+        """Return the rare characters among those that terms come apart into, where lists are too large for hints."""
+        if len(self.terms) <= MAX_HINTED:
+            return frozenset()
+        alone = self._language.tables.pairs.alone
+        return frozenset(char for row in self.parts for char in row if is_han(char) and alone(char) < RARE_PART)
 
     def meant(self, text: str, canon: str, scene: Scene, now: datetime) -> list[Meant]:
         """Find the terms that stand in a text, by place; one a label and place, the plainest way to see it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from inference.text.automaton import Sighting
 from inference.text.normalise import Normaliser
 from inference.text.verify import Verifier
-from inference.text.views import View, ViewKind, Views
+from inference.text.views import Unit, View, ViewKind, Views
 from inference.text.written import Line
 
 MAX_JUDGED_LENGTH = 128
@@ -24,7 +24,7 @@ class PlainReading:
     def __init__(self, normaliser: Normaliser, views: Views, verifier: Verifier) -> None:
         self._fold = normaliser.fold
         self._plain = views.plain
-        self._judge = verifier.judge
+        self._verifier = verifier
 
     def stands(self, text: str, sounds: str, found: Iterable[Sighting]) -> bool:
         """Tell whether a full reading could find one of these forms meant; allowed phrases say nothing by themselves.
@@ -40,8 +40,12 @@ class PlainReading:
         if len(text) > MAX_JUDGED_LENGTH:
             return True
         canon = text.translate(self._fold)
-        view = View.of(ViewKind.PLAIN, self._plain(canon))
-        if view.sounds != sounds:  # a sign that folds to several characters
-            return True
         line = Line.of(canon, text, self._fold)
-        return any(self._judge(sighting, view, line) is not None for sighting in wanted)
+        if len(canon) != len(sounds):  # signs between the sounds
+            view = View.of(ViewKind.PLAIN, self._plain(canon))
+            if view.sounds != sounds:  # a sign that folds to several characters
+                return True
+            judge = self._verifier.judge
+            return any(judge(sighting, view, line) is not None for sighting in wanted)
+        units = [Unit(sound, place, place) for place, sound in enumerate(sounds)]
+        return any(self._verifier.judge(sighting, View(ViewKind.PLAIN, sounds, units), line) is not None for sighting in wanted)
