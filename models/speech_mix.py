@@ -20,6 +20,9 @@ from models.speech_voices import Person, anybody, curve, paced, slurred, spoken_
 
 Power = NDArray[np.float32]
 
+LONG = 250
+"""Frames from which an utterance can hold a synthetic sentence."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
@@ -65,18 +68,21 @@ class Mixer:
         shares = shares or Shares()
         weights = np.array([shares.words, shares.syllables, shares.synthetic]) * there
         self._odds = np.cumsum(weights / weights.sum())
+        short = weights * (1.0, 1.0, 0.0) if weights[:2].any() else weights
+        self._short_odds = np.cumsum(short / short.sum())
 
     def example(self, n_frames: int, rng: np.random.Generator) -> Example:
         """Draw an utterance of at most so many feature frames, and not much fewer."""
-        clips, synthetic = self._drawn(n_frames, rng)
+        # Synthetic clips are whole sentences and fit into nothing short.
+        clips, synthetic = self._drawn(n_frames, rng, self._odds if n_frames >= LONG else self._short_odds)
         timeline, units = self._joined(clips, n_frames, synthetic, rng)
         return Example(self._heard(timeline, rng), units)
 
-    def _drawn(self, n_frames: int, rng: np.random.Generator) -> tuple[list[Clip], bool]:
+    def _drawn(self, n_frames: int, rng: np.random.Generator, odds: NDArray[np.float64]) -> tuple[list[Clip], bool]:
         """Return clips to speak, more than will fit."""
-        kind = int(np.searchsorted(self._odds, rng.random(), side="right"))
+        kind = int(np.searchsorted(odds, rng.random(), side="right"))
         if kind == 0:
-            return self._sentence(n_frames // 25, rng), False
+            return self._sentence(max(1, n_frames // 25), rng), False
         if kind == 1:
             voice = self._syllables[int(rng.integers(len(self._syllables)))]
             return [voice[index] for index in rng.integers(len(voice), size=n_frames // 10)], False
@@ -100,7 +106,8 @@ class Mixer:
         self, clips: Sequence[Clip], n_frames: int, synthetic: bool, rng: np.random.Generator
     ) -> tuple[Power, tuple[int, ...]]:
         """Speak clips one after the other, overlapping or with pauses, until the time is full."""
-        pace = 0.0 if synthetic else float(np.exp(rng.uniform(np.log(11.0), np.log(34.0))))
+        hurried = not synthetic and rng.random() < 0.75
+        pace = float(np.exp(rng.uniform(np.log(11.0), np.log(34.0)))) if hurried else 0.0
         place = int(rng.integers(0, 30)) if rng.random() < 0.5 else 0
         starts: list[int] = []
         rows: list[NDArray[np.int64]] = []

@@ -20,6 +20,9 @@ from models.speech_codec import N_MELS, SILENCE, STRIDE, UNITS
 SILENT = SILENCE + 0.01
 """A frame with no band above this is digital silence."""
 
+USUAL_N = 80.0
+"""Loud frames of a clip that count as much as what is usual."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechShape:
@@ -53,6 +56,7 @@ class SpeechNet(nn.Module):
     def __init__(self, shape: SpeechShape) -> None:
         super().__init__()
         self.shape = shape
+        self.level = Level()
         self.stem = Stem(shape)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_blocks))
         self.norm = nn.LayerNorm(shape.width)
@@ -63,7 +67,7 @@ class SpeechNet(nn.Module):
         """Answer for a batch; float32, (B, n, N_MELS)."""
         heard = (features.amax(dim=2, keepdim=True) > SILENT).to(features.dtype)  # (B, n, 1)
         loud = loudness(features, heard)
-        x, mask, weight = self.stem(levelled(features, heard, loud), heard, loud)  # (B, T, D), (B, T, 1), (B, T, 1)
+        x, mask, weight = self.stem(self.level(features, heard, loud), heard, loud)  # (B, T, D), (B, T, 1), (B, T, 1)
         halfway = x
         for index, block in enumerate(self.blocks):
             x = block(x, mask, weight)
@@ -87,12 +91,27 @@ def loudness(features: Tensor, heard: Tensor) -> Tensor:
     return heard * torch.sigmoid(2.0 * (level - middle) / spread)
 
 
-def levelled(features: Tensor, heard: Tensor, loud: Tensor) -> Tensor:
-    """Take mean and spread of every band out of a clip; silence becomes 0."""
-    count = loud.sum(dim=1, keepdim=True) + 1e-3
-    mean = (features * loud).sum(dim=1, keepdim=True) / count
-    spread = (((features - mean).square() * loud).sum(dim=1, keepdim=True) / count + 0.1).sqrt()
-    return ((features - mean) / spread).clamp(-4.0, 4.0) * heard
+class Level(nn.Module):
+    """Takes level and colour out of a clip.
+
+    A short clip is too little to tell the speaker's colour from the vowel that is spoken: there what is usual counts more.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.usual = nn.Parameter(torch.zeros(N_MELS))
+        """How far each band usually is from the clip's level."""
+        self.swing = nn.Parameter(torch.full((N_MELS,), 2.5))
+        """How far each band usually moves."""
+
+    def forward(self, features: Tensor, heard: Tensor, loud: Tensor) -> Tensor:
+        """Return bands around 0, with a spread of about 1; silence is 0."""
+        count = loud.sum(dim=1, keepdim=True) + 1e-3
+        level = (features.mean(dim=2, keepdim=True) * loud).sum(dim=1, keepdim=True) / count
+        mean = ((features * loud).sum(dim=1, keepdim=True) + USUAL_N * (level + self.usual)) / (count + USUAL_N)
+        squares = ((features - mean).square() * loud).sum(dim=1, keepdim=True)
+        spread = ((squares + USUAL_N * self.swing.square()) / (count + USUAL_N)).sqrt()
+        return ((features - mean) / spread).clamp(-4.0, 4.0) * heard
 
 
 class Stem(nn.Module):

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.digests import sha256_of
 from models.errors import DataError
-from models.networks.speech import SILENT, Block, SpeechNet
+from models.networks.speech import SILENT, USUAL_N, Block, Level, SpeechNet
 from models.networks.speech_card import manifest_of, spotting_numbers
 from models.networks.speech_train import load_best_speech
 from models.seam import TextServing
@@ -151,7 +151,7 @@ class _Graph:
         highest = self.op("ReduceMax", INPUT, axes=[2], keepdims=1)
         heard = self.op("Cast", self.op("Greater", highest, self.number(SILENT)), to=TensorProto.FLOAT)  # (B, n, 1)
         loud = self.loudness(heard)
-        x, mask, weight = self.stem(net, self.levelled(heard, loud), heard, loud)
+        x, mask, weight = self.stem(net, self.levelled(net.level, heard, loud), heard, loud)
         for index, block in enumerate(net.blocks):
             x = self.block(block, x, mask, weight)
             if index == net.shape.n_blocks // 2 - 1:
@@ -163,19 +163,23 @@ class _Graph:
         level = self.op("ReduceMean", INPUT, axes=[2], keepdims=1)
         count = self.op("Add", self.total(heard), self.number(1e-3))
         off = self.op("Sub", level, self.op("Div", self.total(self.op("Mul", level, heard)), count))
-        spread = self.spread(off, heard, count, 0.25)
+        squares = self.total(self.op("Mul", self.op("Mul", off, off), heard))
+        spread = self.op("Sqrt", self.op("Add", self.op("Div", squares, count), self.number(0.25)))
         share = self.op("Sigmoid", self.op("Div", self.op("Mul", self.number(2.0), off), spread))
         return self.op("Mul", heard, share)
 
-    def levelled(self, heard: str, loud: str) -> str:
+    def levelled(self, layer: Level, heard: str, loud: str) -> str:
         count = self.op("Add", self.total(loud), self.number(1e-3))
-        off = self.op("Sub", INPUT, self.op("Div", self.total(self.op("Mul", INPUT, loud)), count))
-        x = self.op("Div", off, self.spread(off, loud, count, 0.1))
+        by_frame = self.op("Mul", self.op("ReduceMean", INPUT, axes=[2], keepdims=1), loud)
+        usual = self.op("Add", self.op("Div", self.total(by_frame), count), self.whole(layer.usual))
+        usual_n = self.number(USUAL_N)
+        whole = self.op("Add", count, usual_n)
+        mean = self.op("Div", self.op("Add", self.total(self.op("Mul", INPUT, loud)), self.op("Mul", usual, usual_n)), whole)
+        off = self.op("Sub", INPUT, mean)
+        squares = self.total(self.op("Mul", self.op("Mul", off, off), loud))
+        known = self.whole(USUAL_N * layer.swing.square())
+        x = self.op("Div", off, self.op("Sqrt", self.op("Div", self.op("Add", squares, known), whole)))
         return self.op("Mul", self.op("Clip", x, self.number(-4.0), self.number(4.0)), heard)
-
-    def spread(self, off: str, weight: str, count: str, least: float) -> str:
-        squares = self.total(self.op("Mul", self.op("Mul", off, off), weight))
-        return self.op("Sqrt", self.op("Add", self.op("Div", squares, count), self.number(least)))
 
     def total(self, x: str) -> str:
         return self.op("ReduceSum", x, self.integers([1]), keepdims=1)

@@ -43,10 +43,12 @@ class SpeechPlan:
     """The learning rate falls to nothing over these; a resumed run may have more."""
     n_steps: int = 100
     """Steps of an epoch."""
-    n_utterances: int = 12
-    """Utterances of a step."""
-    n_frames: tuple[int, int] = (250, 850)
-    """Feature frames of the shortest and longest utterances; those of a step are about equally long."""
+    n_sound: int = 6600
+    """Feature frames of a step in all, 66 s: few long utterances, or many short ones."""
+    n_frames: tuple[int, int, int] = (60, 250, 850)
+    """Feature frames of the shortest, middle and longest utterances; those of a step are about equally long."""
+    short: float = 0.35
+    """Share of steps with utterances below the middle."""
     rate: float = 2e-3
     decay: float = 0.02
     halfway: float = 0.3
@@ -154,9 +156,10 @@ class SpeechRun:
         return total / plan.n_steps
 
     def _drawn(self, rng: np.random.Generator) -> list[Example]:
-        longest = int(rng.integers(self.plan.n_frames[0], self.plan.n_frames[1] + 1))
+        low, middle, high = self.plan.n_frames
+        longest = int(rng.integers(low, middle) if rng.random() < self.plan.short else rng.integers(middle, high + 1))
         examples: list[Example] = []
-        while len(examples) < self.plan.n_utterances:
+        while len(examples) < max(2, min(64, self.plan.n_sound // longest)):
             one = self._mixer.example(longest, rng)
             if fits(one):
                 examples.append(one)
@@ -185,7 +188,8 @@ class SpeechRun:
 
     def _judged(self, loss: float, took_s: float) -> str:
         """Measure the averaged weights, keep them where they are the best so far, write the checkpoint; return a line on it."""
-        scores = self._judge(self.mean)
+        # Plain names: a checkpoint holds nothing that must be imported to be read.
+        scores = {f"{name}": error for name, error in self._judge(self.mean).items()}
         score = float(np.mean(list(scores.values())))
         progress = self.progress
         progress.epoch += 1
