@@ -210,7 +210,7 @@ def _export(network: Network, out: Path, to: Path, version: str, serving: TextSe
 
 def _folders(network: Network, to: Path) -> list[Path]:
     """Name the folders of what was exported; the logo network is two models, a folder each."""
-    return sorted(path for path in to.iterdir() if path.is_dir()) if network is Network.LOGO else [to]
+    return [to / "logo-finder", to / "logo-teller"] if network is Network.LOGO else [to]
 
 
 @contextlib.contextmanager

@@ -50,6 +50,8 @@ class Pairs:
     """From the places shown to the marks' own, shape (n, 4)."""
     judged: NDArray[np.float32]
     """1 a mark, 0 none, -1 hard to say; shape (n + m,)."""
+    seeds: NDArray[np.int64]
+    """Of the marks, shape (n,)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +104,7 @@ class Pool:
             np.stack([_enrolled(random, kept, place) for kept, place in chosen]),
             np.stack([move for _, move in shown]),
             np.array([1.0] * len(shown) + [judged for _, judged in none], np.float32),
+            np.array([kept.scene.seeds[place] for kept, place in chosen], np.int64),
         )
 
     def _scene(self, random: Random) -> _Kept:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,6 +16,20 @@ HEAT = 0.07
 """Divides likeness where one mark is to be picked out of the batch."""
 _STEEP, _FROM = 12.0, -6.0
 """Turn likeness into the odds of being the same mark: even at 0.5."""
+_EARLIER = 0.2
+"""What a wrong likeness with a mark of an earlier batch counts beside one of the same batch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What the teller should have told of a batch."""
+
+    seeds: Tensor
+    """Of the n marks, (n,)."""
+    moves: Tensor
+    """(n, 4)."""
+    judged: Tensor
+    """1 a mark, 0 none, -1 hard to say; (n + m,)."""
 
 
 def finder_loss(found: Found, marks: Tensor, sides: Tensor) -> Tensor:
@@ -50,27 +66,38 @@ def _overlap(mine: Tensor, true: Tensor) -> Tensor:
     return shared / union - (hull - union) / hull
 
 
-def teller_loss(seen: Told, enrolled: Told, moves: Tensor, judged: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True, eq=False)
+class Others:
+    """Marks enrolled in earlier batches: more to be told apart than one batch holds."""
+
+    numbers: Tensor
+    """Embeddings without gradient, (m, 128)."""
+    seeds: Tensor
+    """Of their marks, (m,)."""
+
+
+def teller_loss(seen: Told, enrolled: Told, wanted: Wanted, others: Others) -> Tensor:
     """Draw each place to its own mark and away from all others, and judge and move it.
 
     Args:
-        seen: of the n places with a mark, then the m without.
+        seen: of the n places with a mark, then of those without.
         enrolled: of the n marks, in the same order.
-        moves: wanted, (n, 4).
-        judged: 1, 0 or -1 where it is hard to say, (n + m,).
+        wanted: what should have been told.
+        others: of earlier batches; may be empty.
     """
     n = len(enrolled.numbers)
     like = seen.numbers @ enrolled.numbers.T  # (n + m, n)
+    like_others = seen.numbers @ others.numbers.T  # (n + m, k)
+    known = wanted.seeds[:, None] == others.seeds[None, :]  # (n, k)
     own = torch.arange(n)
-    pick = F.cross_entropy(like[:n] / HEAT, own) + F.cross_entropy(like.T / HEAT, own)
+    rivals = torch.cat((like[:n], like_others[:n].masked_fill(known, -1.0)), dim=1)
+    pick = F.cross_entropy(rivals / HEAT, own) + F.cross_entropy(like.T / HEAT, own)
     same = torch.zeros_like(like)
     same[own, own] = 1.0
     odds = F.binary_cross_entropy_with_logits(like * _STEEP + _FROM, same, reduction="none").sum() / n
-    clear = (judged >= 0).float()
-    judgement = (F.binary_cross_entropy_with_logits(seen.mark, judged.clamp(min=0.0), reduction="none") * clear).sum()
-    return (
-        0.5 * pick
-        + 0.5 * odds
-        + 0.3 * judgement / clear.sum().clamp(min=1.0)
-        + 2.0 * F.smooth_l1_loss(seen.moves[:n], moves, beta=0.1)
-    )
+    wrong = F.softplus(like_others * _STEEP + _FROM)
+    odds = odds + _EARLIER * (wrong.sum() - (wrong[:n] * known).sum()) / n
+    clear = (wanted.judged >= 0).float()
+    judgement = (F.binary_cross_entropy_with_logits(seen.mark, wanted.judged.clamp(min=0.0), reduction="none") * clear).sum()
+    moves = F.smooth_l1_loss(seen.moves[:n], wanted.moves, beta=0.1)
+    return 0.5 * pick + 0.5 * odds + 0.3 * judgement / clear.sum().clamp(min=1.0) + 2.0 * moves

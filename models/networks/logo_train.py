@@ -23,7 +23,7 @@ from models.logo_cache import SceneCache
 from models.logo_fonts import Part
 from models.networks.logo import LogoNets, LogoShape
 from models.networks.logo_batches import Pool
-from models.networks.logo_losses import finder_loss, teller_loss
+from models.networks.logo_losses import Others, Wanted, finder_loss, teller_loss
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class LogoPlan:
     n_pairs: int = 72
     n_none: int = 20
     """Places without a mark beside the pairs."""
+    n_others: int = 2048
+    """Marks of earlier batches that places are told apart from, too."""
     n_groups: int = 40
     """Groups of scenes in memory at a time."""
     n_renewed: int = 15
@@ -81,6 +83,7 @@ class LogoRun:
         self.mean.load_state_dict(self.net.state_dict())
         self._optimizer = torch.optim.AdamW(_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
         self._n_steps = 0
+        self._others = Others(torch.zeros((0, self.shape.n_numbers)), torch.zeros(0, dtype=torch.int64))
 
     def resume(self) -> bool:
         """Go on from the folder's last checkpoint; False where there is none.
@@ -164,7 +167,16 @@ class LogoRun:
         with torch.autocast("cpu", torch.bfloat16):
             told = self.net.teller(both.to(memory_format=torch.channels_last))
         seen, enrolled = told.split(len(batch.seen))
-        return teller_loss(seen, enrolled, torch.from_numpy(batch.moves), torch.from_numpy(batch.judged))
+        wanted = Wanted(torch.from_numpy(batch.seeds), torch.from_numpy(batch.moves), torch.from_numpy(batch.judged))
+        loss = teller_loss(seen, enrolled, wanted, self._others)
+        self._remember(enrolled.numbers.detach(), wanted.seeds)
+        return loss
+
+    def _remember(self, numbers: Tensor, seeds: Tensor) -> None:
+        """Keep what was enrolled last; a pause forgets it, and some batches later it is there again."""
+        others = self._others
+        kept = self.plan.n_others
+        self._others = Others(torch.cat((numbers, others.numbers))[:kept], torch.cat((seeds, others.seeds))[:kept])
 
     def _step(self, loss: Tensor) -> float:
         self._optimizer.zero_grad(set_to_none=True)

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="torch is in the dependency group tr
 
 from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX  # noqa: E402
 from models.networks.logo import LogoNets, LogoShape, Told  # noqa: E402
-from models.networks.logo_losses import finder_loss, teller_loss  # noqa: E402
+from models.networks.logo_losses import Others, Wanted, finder_loss, teller_loss  # noqa: E402
 
 SMALL = LogoShape((4, 4, 8, 8, 8), (4, 4, 8, 8), 16)
 
@@ -54,15 +54,33 @@ def told(rows):
     return Told(numbers, torch.zeros(len(rows)), torch.zeros((len(rows), 4)))
 
 
-def test_the_teller_is_better_off_when_places_are_like_their_own_marks():
-    enrolled, judged = told([[1, 0], [0, 1]]), torch.tensor([1.0, 1.0, 0.0])
-    moves = torch.zeros((2, 4))
+def wanted(n, n_none):
+    return Wanted(torch.arange(n), torch.zeros((n, 4)), torch.tensor([1.0] * n + [0.0] * n_none))
 
-    right = teller_loss(told([[1, 0], [0, 1], [-1, -1]]), enrolled, moves, judged)
-    swapped = teller_loss(told([[0, 1], [1, 0], [-1, -1]]), enrolled, moves, judged)
-    like_none = teller_loss(told([[1, 0], [0, 1], [1, 0]]), enrolled, moves, judged)
+
+def others(rows=(), seeds=()):
+    return Others(torch.tensor(rows, dtype=torch.float32).reshape(-1, 2), torch.tensor(seeds, dtype=torch.int64))
+
+
+def test_the_teller_is_better_off_when_places_are_like_their_own_marks():
+    enrolled = told([[1, 0], [0, 1]])
+
+    right = teller_loss(told([[1, 0], [0, 1], [-1, -1]]), enrolled, wanted(2, 1), others())
+    swapped = teller_loss(told([[0, 1], [1, 0], [-1, -1]]), enrolled, wanted(2, 1), others())
+    like_none = teller_loss(told([[1, 0], [0, 1], [1, 0]]), enrolled, wanted(2, 1), others())
 
     assert right < like_none < swapped
+
+
+def test_being_like_a_mark_of_an_earlier_batch_costs_unless_it_is_the_same_mark():
+    seen, enrolled = told([[1, 0], [0, 1]]), told([[1, 0], [0, 1]])
+
+    alone = teller_loss(seen, enrolled, wanted(2, 0), others())
+    rival = teller_loss(seen, enrolled, wanted(2, 0), others([[1, 0]], [77]))
+    itself = teller_loss(seen, enrolled, wanted(2, 0), others([[1, 0]], [0]))
+
+    assert rival > itself
+    assert float(itself) == pytest.approx(float(alone), abs=1e-2)
 
 
 def test_the_finder_is_not_judged_where_it_does_not_matter(nets):
