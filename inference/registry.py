@@ -245,7 +245,7 @@ def _logos(
     return detector
 
 
-def _gallery(  # noqa: PLR0913  what a detector is built of, and the two lists that it joins
+def _gallery(
     loader: Loader,
     data_dir: Path | None,
     host: Host,

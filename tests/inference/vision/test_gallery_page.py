@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.vision.gallery_page import (
+    FLOOR,
+    HALFWAY,
+    NEAR,
+    OWN,
+    GalleryPage,
+    Looks,
+    Scale,
+    TitleLooks,
+    page_of,
+    scale_of,
+    unit_of,
+)
+
+NONE = np.zeros((0, 16), np.float32)
+
+
+def cluster(seed: int, n: int, *, spread: float = 0.15) -> Looks:
+    """Looks of n pictures of one title."""
+    rng = np.random.default_rng(seed)
+    middle = rng.standard_normal(16)
+    return (middle / np.linalg.norm(middle) + spread * rng.standard_normal((n, 16)) / 4).astype(np.float32)
+
+
+def ordinary(n: int = 200, *, shift: float = 0.0) -> Looks:
+    return (np.random.default_rng(99).standard_normal((n, 16)) / 4 + shift).astype(np.float32)
+
+
+def page(*titles: TitleLooks, shift: float = 0.0) -> GalleryPage:
+    return page_of(titles, ordinary(shift=shift))
+
+
+def test_a_picture_of_a_title_is_found_under_it_and_sure() -> None:
+    titles = [TitleLooks(cluster(seed, 8), NONE) for seed in (1, 2, 3)]
+    for place, seed in enumerate((1, 2, 3)):
+        likeness = page(*titles).likeness(cluster(seed, 20)[15])
+        assert likeness is not None
+        assert likeness.place == place
+        assert likeness.score >= HALFWAY
+
+
+def test_ordinary_frames_are_like_no_title() -> None:
+    found = [page(TitleLooks(cluster(1, 8), NONE)).likeness(look) for look in ordinary()]
+    assert sum(one is not None and one.score >= HALFWAY for one in found) <= 2
+
+
+def test_what_all_pictures_share_counts_for_nothing() -> None:
+    shifted = page(TitleLooks(cluster(1, 8) + 5.0, NONE), shift=5.0)
+    stranger = shifted.likeness(ordinary(shift=5.0)[3])
+    assert stranger is None or stranger.score < HALFWAY
+    own = shifted.likeness(cluster(1, 20)[15] + 5.0)
+    assert own is not None
+    assert own.score >= HALFWAY
+
+
+def test_a_picture_nearer_to_a_counter_example_is_not_told() -> None:
+    look = cluster(1, 20)[15]
+    assert page(TitleLooks(cluster(1, 8), NONE)).likeness(look) is not None
+    assert page(TitleLooks(cluster(1, 8), look[None])).likeness(look) is None
+
+
+def test_frames_of_the_title_that_passed_as_ordinary_do_not_hide_it() -> None:
+    polluted = np.concatenate([ordinary(), cluster(1, 40)[20:30]])
+    clean, mixed = (page_of([TitleLooks(cluster(1, 8), NONE)], pool).scales[0] for pool in (ordinary(), polluted))
+    assert mixed.near < mixed.own - 0.1
+    assert mixed.near == pytest.approx(clean.near, abs=0.15)
+
+
+def test_a_scale_rises_through_its_three_known_points() -> None:
+    scale = Scale(0.3, 0.7)
+    assert [scale.score(cosine) for cosine in (-0.5, 0.0, 0.3, 0.5, 0.7, 1.0)] == pytest.approx([0.0, 0.0, NEAR, HALFWAY, OWN, 1.0])
+
+
+def test_a_title_of_one_picture_has_a_scale_and_pictures_like_everything_are_not_distinct() -> None:
+    pool = unit_of(ordinary(), np.zeros((1, 16), np.float32))
+    assert scale_of(unit_of(cluster(1, 1), np.zeros((1, 16), np.float32)), pool).own > 0
+    assert not scale_of(pool[:60], pool).distinct
+    assert scale_of(unit_of(cluster(1, 8), np.zeros((1, 16), np.float32)), pool).distinct
+
+
+def test_without_titles_nothing_is_found_and_without_ordinary_frames_titles_are_still_told_apart() -> None:
+    assert GalleryPage().likeness(ordinary()[0]) is None
+    bare = page_of([TitleLooks(cluster(seed, 8), NONE) for seed in (1, 2)], NONE)
+    likeness = bare.likeness(cluster(2, 20)[15])
+    assert likeness is not None
+    assert likeness.place == 1
+    assert likeness.score >= FLOOR
