@@ -49,13 +49,14 @@ class SiftIndex:
                 descriptors.append(rows)
             self._sizes[name] = (rgba.shape[1], rgba.shape[0])
         self._matcher = cv2.FlannBasedMatcher({"algorithm": 1, "trees": 4}, {"checks": 48})
-        self._matcher.add([np.concatenate(descriptors)])
-        self._matcher.train()
+        if descriptors:
+            self._matcher.add([np.concatenate(descriptors)])
+            self._matcher.train()
 
     def look(self, frames: tuple[Bytes, ...]) -> list[SiftMatch]:
         """Find marks on one look, by points that agree on where the mark lies and how large it is."""
         points, rows = self._sift.detectAndCompute(planes_of(frames).luma, None)
-        if rows is None or len(rows) < _N_INLIERS:
+        if rows is None or len(rows) < _N_INLIERS or not self._names:
             return []
         pairs: dict[str, list[tuple[tuple[float, float], tuple[float, float]]]] = {}
         for near in self._matcher.knnMatch(rows, k=6):
