@@ -26,7 +26,7 @@ from models.speech_sources import SAMPLE_RATE_HZ, syllables_of
 LOOSE = "1e-40"
 """Threshold of pocketsphinx at which it tells nearly everything; the curve is cut out of the scores."""
 
-LOWEST = -8.0
+LOWEST = -3.0
 """The same for ours, nats a unit."""
 
 Wave = NDArray[np.float32]

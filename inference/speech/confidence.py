@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.speech.spotting import SpottingNumbers
 from models.manifest import Manifest
+from models.speech_codec import UNITS
 
 LENGTHS = (2, 3, 4, 5, 6)
 """Syllables; longer terms count as the longest."""
@@ -49,7 +50,13 @@ class SpottingRules:
         Raises:
             ManifestError: a number is missing.
         """
-        numbers = SpottingNumbers(manifest.number("frame_floor"), manifest.number("pause_cost"), manifest.number("max_syllable_s"))
+        bias = tuple(manifest.postprocess.get(f"bias_{unit}", 0.0) for unit in UNITS)  # a model before its fitting has none
+        numbers = SpottingNumbers(
+            manifest.number("frame_floor"),
+            manifest.number("pause_cost"),
+            manifest.number("max_syllable_s"),
+            bias if any(bias) else (),
+        )
         told, sure = (tuple(manifest.number(f"{name}_{n}") for n in LENGTHS) for name in ("told", "sure"))
         return cls(numbers, told, sure, manifest.number("min_clarity"))
 

@@ -41,6 +41,9 @@ class SpottingNumbers:
     """What a frame of pause inside a path costs, nats: of two alignments the tighter one is meant."""
     max_syllable_s: float = 0.7
     """A path that takes longer a syllable is no hit, seconds."""
+    bias: tuple[float, ...] = ()
+    """Added to the log probability of each unit, in the order of the network's answers, nats: what is common in speech is guessed
+    where nothing is clear, and must not pass for heard. () for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,12 +110,13 @@ def ratios(log_probs: Floats, numbers: SpottingNumbers) -> Floats:
         shape (frames, units), between minus the floor and 0.
 
     Raises:
-        ValueError: the shape is another.
+        ValueError: the shape is another, or does not go with the bias.
     """
     if log_probs.ndim != N_DIMS:
         raise ValueError(f"log_probs must be (frames, units), got {log_probs.shape}")
-    best = log_probs.max(axis=1, keepdims=True, initial=NEVER)
-    floored: Floats = np.maximum(log_probs - best, np.float32(-numbers.frame_floor))
+    weighed = log_probs + np.asarray(numbers.bias, np.float32) if numbers.bias else log_probs
+    best = weighed.max(axis=1, keepdims=True, initial=NEVER)
+    floored: Floats = np.maximum(weighed - best, np.float32(-numbers.frame_floor))
     return floored
 
 

@@ -12,6 +12,7 @@ from inference.samples import Modality
 from inference.speech.confidence import LENGTHS, MOST, MOST_OF_TWO, SURE, TOLD, SpottingRules
 from inference.verdicts import Decision, Finding
 from models.errors import ManifestError
+from models.speech_codec import UNITS
 from models.taxonomy import Taxonomy
 from tests.inference.speech.posteriors_maker import units_manifest
 
@@ -61,6 +62,14 @@ def test_a_manifest_without_thresholds_is_refused_and_the_number_named():
 
     with pytest.raises(ManifestError, match="told_3"):
         SpottingRules.of(replace(manifest, postprocess=partly))
+
+
+def test_a_units_bias_is_read_in_the_order_of_the_answers_and_none_is_none():
+    manifest = units_manifest()
+    biased = SpottingRules.of(replace(manifest, postprocess={**manifest.postprocess, f"bias_{UNITS[3]}": -0.5}))
+
+    assert RULES.numbers.bias == ()
+    assert biased.numbers.bias == (0.0, 0.0, 0.0, -0.5, *[0.0] * (len(UNITS) - 4))
 
 
 def test_thresholds_that_lie_on_each_other_are_no_trouble():

@@ -70,6 +70,15 @@ def test_ratios_are_zero_for_the_likeliest_and_no_lower_than_the_floor():
     assert ratio.tolist() == [[0.0, pytest.approx(-2.9), -12.0]]
 
 
+def test_what_is_guessed_for_being_common_is_weighed_down_before_it_is_compared():
+    log_probs = np.log(np.array([[0.1, 0.6, 0.3]], np.float32))
+
+    weighed = ratios(log_probs, SpottingNumbers(bias=(0.0, -1.0, 0.0)))
+
+    assert int(weighed.argmax()) == 2
+    assert weighed[0, 1] == pytest.approx(np.log(0.6) - 1.0 - np.log(0.3), abs=1e-6)
+
+
 def test_a_path_is_found_once_where_it_is_said_with_its_first_and_last_frame():
     ratio = ratios(peaky(0, 0, 1, 1, 0, 2, 3, 3, 0, 0), NUMBERS)
 
