@@ -4,17 +4,21 @@
 
 One thread, in process, danmaku lines (real where the shared data folder is beside the checkout, else generated): the whole text
 path (every view, verification, contacts, behaviour counters) against one plain pass of ahocorasick_rs and of pyahocorasick over the
-same lines and terms, round by round in turn. A ratio of 0.2 means a fifth of the plain pass's lines per second.
+same lines and terms, round by round in turn. A ratio of 0.2 means a fifth of the plain pass's lines per second. Then what a check
+takes while the largest list is built anew, and how the time for long and hostile texts grows with their length.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import gc
+import itertools
 import platform
 import random
 import resource
 import statistics
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +36,8 @@ from models.taxonomy import Taxonomy
 DANMAKU = Path(__file__).resolve().parents[2] / "shared" / "data" / "text" / "douyu_danmaku" / "data.csv"
 SEED = 20
 BATCH = 64
+QUIET_S = 3.0
+PACE_S = 0.002
 LENGTHS = (1_250, 2_500, 5_000, 10_000)
 
 
@@ -110,6 +116,7 @@ def compare(word_list: WordList, language: Language, lines: Sequence[str], n_rou
     started_s = time.perf_counter()
     checker = TextChecker(language, Taxonomy.load(), [word_list], [])
     build_s = time.perf_counter() - started_s
+    gc.collect()
     grown_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before_mib
 
     texts = [term.text for term in word_list.terms]
@@ -129,13 +136,48 @@ def compare(word_list: WordList, language: Language, lines: Sequence[str], n_rou
         for name, run in passes.items():
             speeds[name].append(lines_per_s(run, len(lines)))
     mid = {name: statistics.median(values) for name, values in speeds.items()}
+    by_round = {
+        name: statistics.median(ours / base for ours, base in zip(speeds[name[0]], speeds[name[1]], strict=True))
+        for name in (("ours", "rs"), ("batch", "rs"), ("ours", "py"), ("batch", "py"))
+    }
     n_hit = whole_path(checker, lines)
     print(
         f"| {len(texts):,} | {checker.n_patterns:,} | {mid['ours']:,.0f} | {mid['batch']:,.0f} | {mid['rs']:,.0f} "
-        f"| {mid['ours'] / mid['rs']:.3f} | {mid['batch'] / mid['rs']:.3f} | {mid['py']:,.0f} | {mid['ours'] / mid['py']:.2f} "
+        f"| {by_round['ours', 'rs']:.3f} | {by_round['batch', 'rs']:.3f} | {mid['py']:,.0f} "
+        f"| {by_round['ours', 'py']:.2f} | {by_round['batch', 'py']:.2f} "
         f"| {build_s:.2f} | {grown_mib:.0f} | {1000 * n_hit / len(lines):.1f} |",
         flush=True,
     )
+
+
+def latencies_ms(checker: TextChecker, lines: Sequence[str], is_over: Callable[[], bool]) -> list[float]:
+    """Check lines at a gentle pace, 500 a second, until it is over; returns how late each was answered, waiting included."""
+    took_ms: list[float] = []
+    for line in itertools.cycle(lines):
+        if is_over():
+            return took_ms
+        due_s = time.perf_counter() + PACE_S
+        time.sleep(PACE_S)
+        checker.read(line, Scene.DANMAKU)
+        took_ms.append((time.perf_counter() - due_s) * 1000)
+    return took_ms
+
+
+def reload_pause(word_list: WordList, language: Language, lines: Sequence[str]) -> None:
+    """Print what checks take while nothing else happens, and while the same list is built anew on a thread and swapped in."""
+    checker = TextChecker(language, Taxonomy.load(), [word_list], [])
+    until_s = time.perf_counter() + QUIET_S
+    quiet = latencies_ms(checker, lines, lambda: time.perf_counter() > until_s)
+    builder = threading.Thread(target=lambda: TextChecker(language, Taxonomy.load(), [word_list], []))
+    started_s = time.perf_counter()
+    builder.start()
+    during = latencies_ms(checker, lines, lambda: not builder.is_alive())
+    took_s = time.perf_counter() - started_s
+    print(f"\n{len(word_list.terms):,} terms built on a thread while 500 lines/s are checked: {took_s:.1f} s")
+    print("| checks | p50 ms | p99 ms | longest ms |\n|---|---|---|---|")
+    for name, took_ms in (("alone", quiet), ("during the build", during)):
+        cuts = statistics.quantiles(took_ms, n=100)
+        print(f"| {name} | {cuts[49]:.3f} | {cuts[98]:.2f} | {max(took_ms):.1f} |", flush=True)
 
 
 def curve(checker: TextChecker) -> None:
@@ -149,6 +191,7 @@ def curve(checker: TextChecker) -> None:
         "pinyin without an end": lambda n: "dubo" * (n // 4),
         "leet": lambda n: "5@oma" * (n // 5),
         "emoji as words": lambda n: "赌🐴" * (n // 2),
+        "marks inside a term": lambda n: "赌\u0301\u0301\u0301博\u0301\u0301" * (n // 7),
         "inserted letters": lambda n: "赌x博" * (n // 3),
         "wide gaps": lambda n: ("赌" + " " * 15 + "博") * (n // 17),
     }
@@ -174,10 +217,11 @@ def main() -> None:
     print(f"{len(lines):,} lines of {source}, median of {options.rounds} rounds, one thread, Python {platform.python_version()}")
     print(
         f"| terms | patterns | ours, line/s | batches of {BATCH} | ahocorasick_rs | ours by it | batches by it | pyahocorasick "
-        "| ours by it | build s | MiB more | hit/1000 |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
+        "| ours by it | batches by it | build s | MiB more | hit/1000 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
     for n_terms in options.terms:
         compare(lexicon(n_terms, language), language, lines, options.rounds)
+    reload_pause(lexicon(max(options.terms), language), language, lines)
     curve(TextChecker.load())
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inference.errors import InvalidSample, SampleTooLarge
 from inference.samples import Modality, Scene
+from inference.text.building import building
 from inference.text.contacts import Contact, ContactType, find_contacts
 from inference.text.lexicon import BASE_ALLOW, BASE_LIST, BASE_VERSION, Term, WordList, read_phrases
 from inference.text.matcher import Language, Matcher, Reading
@@ -121,7 +122,7 @@ class TextChecker:
     def __init__(self, language: Language, labels: LabelBook, lists: Sequence[WordList], allow: Sequence[str]) -> None:
         self._language = language
         self._labels = labels
-        self._matcher = Matcher(language, lists, allow)
+        self._matcher = self._built(lists, allow)
         self._fold = language.normaliser.fold
         self._folded: dict[str, str] = {}
         self.generation = 0
@@ -166,8 +167,12 @@ class TextChecker:
             ConfigError: a list is bad; the old lists stay.
         """
         read = read_lists(lists, self._labels, base=base)
-        self._matcher = Matcher(self._language, read, read_allowed(allow, base=base))
+        self._matcher = self._built(read, read_allowed(allow, base=base))
         self.generation += 1
+
+    def _built(self, lists: Sequence[WordList], allow: Sequence[str]) -> Matcher:
+        with building():
+            return Matcher(self._language, lists, allow)
 
     def forget(self) -> None:
         """Empty what is remembered of texts, as if none had been seen; for measurements."""

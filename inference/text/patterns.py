@@ -10,12 +10,16 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from inference.text.normalise import Normaliser
 from inference.text.shapes import Shapes
 from inference.text.syllables import merged
 from inference.text.tables import Alias, Tables, is_han
 from inference.text.terms import Mode, Term
+
+MAX_CHARS = 65_536
+"""Characters whose sounds are remembered while patterns are made."""
 
 MAX_READINGS = 8
 """Sounds of one way to write a term; polyphones multiply."""
@@ -85,6 +89,9 @@ class Forms:
         self._normaliser = normaliser
         self._syllables = normaliser.syllables
         self._aliases: Sequence[Alias] = tables.aliases
+        self._heads = frozenset(alias.concept[0] for alias in tables.aliases)
+        self._sound_of = lru_cache(maxsize=MAX_CHARS)(normaliser.sound_of)
+        self._ways = lru_cache(maxsize=MAX_CHARS)(self._sounds_of)
         self._shapes: Shapes = tables.shapes
 
     def of_term(self, term: Term, ref: str, n_max: int) -> list[Pattern]:
@@ -105,11 +112,13 @@ class Forms:
             if len(found) >= n_max:
                 break
         meant = "".join(own)
-        return [replace(pattern, form=replace(pattern.form, meant=meant)) for pattern in found.values()]
+        return [Pattern(pattern.sounds, _meaning(pattern.form, meant)) for pattern in found.values()]
 
     def collapsed(self, pattern: Pattern) -> Pattern | None:
         """Return how a pattern looks where repetitions are made one, or None where it has none (时时彩 does)."""
         form = pattern.form
+        if len(set(pattern.sounds)) == len(pattern.sounds):
+            return None
         runs = [(sound, "".join(form.pieces[i] for i, _ in group)) for sound, group in _runs(pattern.sounds)]
         if len(runs) == len(pattern.sounds) or len(runs) < MIN_COLLAPSED:
             return None
@@ -122,7 +131,7 @@ class Forms:
 
     def _plain(self, text: str) -> tuple[str, ...]:
         """Return the letters, digits and ideographs of a text, folded."""
-        return tuple(char for char in self._normaliser.canonical(text) if self._normaliser.sound_of(char) and char.isalnum())
+        return tuple([char for char in self._normaliser.canonical(text) if char.isalnum() and self._sound_of(char)])
 
     def _part(self, term: Term, ref: str, part: int, text: str) -> Iterator[Pattern]:
         own = self._plain(text)
@@ -133,9 +142,13 @@ class Forms:
 
     def _sounded(self, form: Form) -> Iterator[Pattern]:
         """Yield the ways written pieces sound, main readings first."""
-        options = [self._syllables.classes(piece) or (self._normaliser.sound_of(piece),) for piece in form.pieces]
+        options = [self._ways(piece) for piece in form.pieces]
         for sounds in itertools.islice(itertools.product(*options), MAX_READINGS):
             yield Pattern("".join(sounds), form)
+
+    def _sounds_of(self, piece: str) -> Sequence[str]:
+        """Return the ways one written piece sounds, main reading first."""
+        return self._syllables.classes(piece) or (self._normaliser.sound_of(piece),)
 
     def _disguised(self, term: Term, ref: str, own: tuple[str, ...]) -> Iterator[Pattern]:
         """Yield a term's disguises, most useful first."""
@@ -156,6 +169,8 @@ class Forms:
 
     def _aliased(self, own: str) -> Iterator[Form]:
         """Yield what a term becomes when concepts in it are written otherwise; forms without term, for their pieces and weight."""
+        if self._heads.isdisjoint(own):
+            return
         spelt = {own: Form(None, "", tuple(own))}
         for alias in self._aliases:
             for text, form in list(spelt.items()):
@@ -197,7 +212,7 @@ class Forms:
                 ((way, other) for way in ways), ((one, way) for way in others), itertools.product(ways[:8], others[:8])
             )
             for left, right in pairs:
-                yield "".join(map(self._normaliser.sound_of, left + right))
+                yield "".join(map(self._sound_of, left + right))
 
     def composer(self, terms: Iterable[Term]) -> Mapping[str, str]:
         """Return parts in a row to the character they make, for the characters of terms."""
@@ -218,7 +233,7 @@ class Forms:
 
     def _main(self, form: Form) -> Iterator[Pattern]:
         """Yield the one sound of pieces that are a disguise of a disguise: main readings only."""
-        sounds = "".join(map(self._normaliser.sound_of, form.pieces))
+        sounds = "".join(map(self._sound_of, form.pieces))
         if len(sounds) == len(form.pieces):  # a stroke that folds to a dot has none
             yield Pattern(sounds, form)
 
@@ -228,15 +243,20 @@ def _runs(sounds: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
         yield sound, list(group)
 
 
-def _choices(n: int) -> Iterator[tuple[bool, ...]]:
-    """Yield which characters are initials: all; in short terms every mixture, in long ones one run of them."""
-    yield (True,) * n
+@lru_cache(maxsize=128)
+def _choices(n: int) -> tuple[tuple[bool, ...], ...]:
+    """Return which characters are initials: all; in short terms every mixture, in long ones one run of them."""
     if n <= MAX_MIXED:
-        yield from (taken for taken in itertools.product((True, False), repeat=n) if 0 < sum(taken) < n)
+        some = [taken for taken in itertools.product((True, False), repeat=n) if 0 < sum(taken) < n]
     else:
-        for start, end in itertools.combinations(range(n + 1), 2):
-            if 0 < end - start < n:
-                yield tuple(start <= index < end for index in range(n))
+        runs = itertools.combinations(range(n + 1), 2)
+        some = [tuple(start <= index < end for index in range(n)) for start, end in runs if 0 < end - start < n]
+    return ((True,) * n, *some)
+
+
+def _meaning(form: Form, meant: str) -> Form:
+    """Return a form with what its term says; by hand, because `dataclasses.replace` takes four times as long."""
+    return Form(form.term, form.ref, form.pieces, form.technique, form.transform, form.weight, meant, form.needs_cue, form.part)
 
 
 def forms_per_term(n_terms: int) -> int:
