@@ -32,8 +32,10 @@ class Group(StrEnum):
 
     SYNTHETIC = "unheard_synthetic"
     """Variants of espeak-ng that were kept out, new sentences."""
-    KNOWN = "known_voices"
-    """New words and syllables by people who spoke in training, one by one as recorded."""
+    WORDS = "known_voice_words"
+    """New words by the woman who spoke the words of training, one by one as recorded."""
+    SYLLABLES = "known_voices_syllables"
+    """New syllables by the two who spoke those of training, one by one: nothing beside a sound tells what it is."""
     STRANGERS = "strangers"
     """People never heard, reading sentences."""
 
@@ -133,9 +135,15 @@ def unheard(folder: Path, data: Path, *, n_sentences: int) -> Iterator[Recording
             yield Recording(espeak.say(syllables, manner, rng), "", syllables, variant, Part.TEST)
 
 
-def known(data: Path, *, share: float = 1.0) -> Iterator[Recording]:
-    """Yield the held-out recordings of every known voice, or the first share of them."""
-    for voice in Voice:
+def known(data: Path, group: Group, *, share: float = 1.0) -> Iterator[Recording]:
+    """Yield the held-out recordings of known voices, or the first share of them.
+
+    Args:
+        data: holds `speech`.
+        group: words or syllables.
+        share: of each voice's recordings, 0..1.
+    """
+    for voice in (Voice.WORDS,) if group is Group.WORDS else (Voice.SYLLABLES_A, Voice.SYLLABLES_B):
         kept = [one for one in read_voice(data / "speech", voice) if one.part is Part.TEST]
         yield from kept[: max(1, int(len(kept) * share))]
 

@@ -82,7 +82,8 @@ class HeldOut:
     @classmethod
     def read(cls, data: Path, out: Path) -> HeldOut:
         """Read a part of what the evaluation reads whole."""
-        return cls({Group.SYNTHETIC: list(unheard(out, data, n_sentences=4)), Group.KNOWN: list(known(data, share=0.2))})
+        rest: dict[str, list[Recording]] = {group: list(known(data, group, share=0.2)) for group in (Group.WORDS, Group.SYLLABLES)}
+        return cls({Group.SYNTHETIC: list(unheard(out, data, n_sentences=4)), **rest})
 
     def __call__(self, net: SpeechNet) -> dict[str, float]:
         """Return the unit error of each group."""
@@ -127,7 +128,8 @@ def evaluate_speech(data: Path, out: Path) -> dict[str, Any]:
     trained = load_best_speech(out)
     groups: dict[Group, Iterable[Recording]] = {
         Group.SYNTHETIC: unheard(out, data, n_sentences=20),
-        Group.KNOWN: known(data),
+        Group.WORDS: known(data, Group.WORDS),
+        Group.SYLLABLES: known(data, Group.SYLLABLES),
         Group.STRANGERS: strangers(data),
     }
     found: dict[str, Any] = {"split": SPLIT_SALT, "epoch": trained.epoch, "unit_error": {}, "units": {}, "by_voice": {}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,17 @@ def small_bank(folder: Path) -> Bank:
     """Write and open a bank of them."""
     write_bank(folder, recordings())
     return Bank.open(folder)
+
+
+def write_pack(folder: Path, waves: list[np.ndarray], rows: list[str]) -> None:
+    """Write a pack of clips, a second apart from each other's start, and its table."""
+    (folder / "words_zh").mkdir()
+    pack = np.zeros(16_000 * len(waves), np.float32)
+    for place, wave in enumerate(waves):
+        pack[16_000 * place : 16_000 * place + len(wave)] = wave
+    pcm = (pack * 32767).astype("<i2").tobytes()
+    target = folder / "words_zh" / "words_00.opus"
+    command = ["ffmpeg", "-v", "error", "-f", "s16le", "-ar", "16000", "-ac", "1", "-i", "-", "-c:a", "libopus", str(target)]
+    subprocess.run(command, input=pcm, check=True)
+    table = ["file,start_s,end_s,text,phones", *(f"words_00.opus,{place},{place + 0.7},{row}" for place, row in enumerate(rows))]
+    (folder / "words_zh" / "words.csv").write_text("\n".join(table), "utf-8")

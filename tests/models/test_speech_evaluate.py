@@ -8,10 +8,12 @@ import pytest
 from models.errors import DataError
 from models.speech_codec import BLANK, Units
 from models.speech_evaluate import (
+    Group,
     Spoilt,
     UnitError,
     best_path,
     distance,
+    known,
     noisy,
     read_speech_evaluation,
     spoilt,
@@ -19,9 +21,9 @@ from models.speech_evaluate import (
     unit_error,
     write_evaluation,
 )
-from models.speech_sources import Part, Recording
+from models.speech_sources import Part, Recording, part_of
 from tests.conftest import require
-from tests.models.speech_sets import tone
+from tests.models.speech_sets import tone, write_pack
 
 
 def answers(columns: list[int]) -> np.ndarray:
@@ -91,6 +93,17 @@ def test_recordings_come_out_of_the_codec_in_their_places():
     for before, after in zip(clean, heard, strict=True):
         assert len(after.wave) == len(before.wave)
         assert np.corrcoef(np.abs(np.fft.rfft(before.wave)), np.abs(np.fft.rfft(after.wave)))[0, 1] > 0.9
+
+
+def test_only_what_was_kept_out_is_measured(tmp_path):
+    require(shutil.which("ffmpeg") is not None, "needs the program ffmpeg")
+    (tmp_path / "speech").mkdir()
+    texts = [f"信{char}" for char in "天地人和大小多少上下左右"]
+    write_pack(tmp_path / "speech", [tone(200, 0.4)] * len(texts), [f"{text},x in t ian" for text in texts])
+
+    kept = [one.text for one in known(tmp_path, Group.WORDS)]
+
+    assert kept == [text for text in texts if part_of(text) is Part.TEST] != []
 
 
 def test_figures_are_kept_with_the_run(tmp_path):

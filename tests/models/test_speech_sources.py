@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -22,26 +21,12 @@ from models.speech_sources import (
     trimmed,
 )
 from tests.conftest import require
-from tests.models.speech_sets import tone
+from tests.models.speech_sets import tone, write_pack
 
 
 @pytest.fixture
 def ffmpeg():
     require(shutil.which("ffmpeg") is not None, "needs the program ffmpeg")
-
-
-def write_pack(folder, waves: list[np.ndarray], rows: list[str]) -> None:
-    """Write a pack of clips, a second apart from each other's start, and its table."""
-    (folder / "words_zh").mkdir()
-    pack = np.zeros(16_000 * len(waves), np.float32)
-    for place, wave in enumerate(waves):
-        pack[16_000 * place : 16_000 * place + len(wave)] = wave
-    pcm = (pack * 32767).astype("<i2").tobytes()
-    target = folder / "words_zh" / "words_00.opus"
-    command = ["ffmpeg", "-v", "error", "-f", "s16le", "-ar", "16000", "-ac", "1", "-i", "-", "-c:a", "libopus", str(target)]
-    subprocess.run(command, input=pcm, check=True)
-    table = ["file,start_s,end_s,text,phones", *(f"words_00.opus,{place},{place + 0.7},{row}" for place, row in enumerate(rows))]
-    (folder / "words_zh" / "words.csv").write_text("\n".join(table), "utf-8")
 
 
 def test_a_text_is_always_on_the_same_side_and_a_fifth_is_kept_out():
