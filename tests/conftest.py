@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from streams.start import ONE_THREAD
+
+# As the command does, and like it before numpy is loaded: tests see what users see, and do not fight each other for the cores.
+os.environ.update({name: os.environ.get(name, value) for name, value in ONE_THREAD.items()})
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
