@@ -140,7 +140,11 @@ def by_strangers(data: Path, dictionary: Dictionary, n_syllables: int) -> Trial:
         else:
             texts.update(dict.fromkeys(_phrases(words, n_syllables)))
     keywords = tuple(dictionary.keyword(text) for text in texts)
-    said = tuple(_said(keywords, clip.syllables) for clip in clips)
+    # By syllables and by text: the dictionary reads some characters otherwise than the transcript does.
+    said = tuple(
+        _said(keywords, clip.syllables) | {number for number, keyword in enumerate(keywords) if keyword.text in clip.text}
+        for clip in clips
+    )
     question = f"{len(keywords)} {'words' if n_syllables == 2 else 'phrases'} of {n_syllables} syllables, strangers"
     return Trial(question, keywords, clips, said, PER_KEYWORD_HOUR, per_keyword=True)
 
