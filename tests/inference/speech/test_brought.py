@@ -32,15 +32,24 @@ def options(text: str = "ctc:parrot") -> BuildOptions:
 
 
 @pytest.fixture(scope="module")
+def text() -> TextChecker:
+    return TextChecker.load()
+
+
+@pytest.fixture(scope="module")
 def brought(
-    public_models: ModelStore, cpu_device: Device, threads: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
+    public_models: ModelStore,
+    cpu_device: Device,
+    text: TextChecker,
+    threads: ThreadPoolExecutor,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
     """A store with voice activity, a recogniser and a network of sound classes."""
     folder = tmp_path_factory.mktemp("brought")
     store = ModelStore(folder / "store")
     for source in (public_models.live("silero-vad").folder, write_parrot(folder / "parrot"), EXAMPLE):
         store.publish(source, state=State.LIVE)
-    return build_detectors(store, cpu_device, TextChecker.load(), threads=threads, options=options())
+    return build_detectors(store, cpu_device, text, threads=threads, options=options())
 
 
 def telling() -> AudioClip:
@@ -86,12 +95,12 @@ async def test_a_clip_too_late_and_a_sample_of_the_other_kind_are_refused(brough
 
 @pytest.mark.models
 async def test_a_recogniser_that_cannot_work_leaves_only_its_detector_out(
-    public_models: ModelStore, cpu_device: Device, threads: ThreadPoolExecutor, tmp_path: Path
+    public_models: ModelStore, cpu_device: Device, text: TextChecker, threads: ThreadPoolExecutor, tmp_path: Path
 ):
     store = ModelStore(tmp_path / "store")
     store.publish(public_models.live("silero-vad").folder, state=State.LIVE)
 
-    built = build_detectors(store, cpu_device, TextChecker.load(base=False), threads=threads, options=options("sherpa:/nowhere"))
+    built = build_detectors(store, cpu_device, text, threads=threads, options=options("sherpa:/nowhere"))
 
     assert "vad" in built.detectors
     assert built.missing["asr"].startswith("speech.transcriber sherpa:/nowhere: /nowhere is no folder; unpack")
@@ -99,19 +108,21 @@ async def test_a_recogniser_that_cannot_work_leaves_only_its_detector_out(
         lane.close()
 
 
-def test_what_is_not_brought_is_neither_there_nor_missing(cpu_device: Device, threads: ThreadPoolExecutor, tmp_path: Path):
-    built = build_detectors(ModelStore(tmp_path), cpu_device, TextChecker.load(base=False), threads=threads)
+def test_what_is_not_brought_is_neither_there_nor_missing(
+    cpu_device: Device, text: TextChecker, threads: ThreadPoolExecutor, tmp_path: Path
+):
+    built = build_detectors(ModelStore(tmp_path), cpu_device, text, threads=threads)
 
     assert not {*BROUGHT} & {*built.detectors, *built.missing}
 
 
 def test_a_sound_network_that_cannot_serve_is_missing_with_the_reason(
-    cpu_device: Device, threads: ThreadPoolExecutor, tmp_path: Path
+    cpu_device: Device, text: TextChecker, threads: ThreadPoolExecutor, tmp_path: Path
 ):
     store = ModelStore(tmp_path / "store")
     store.publish(EXAMPLE, state=State.LIVE)
     (store.root / "sound-example" / "1" / "sound.onnx").write_bytes(b"changed")
 
-    built = build_detectors(store, cpu_device, TextChecker.load(base=False), threads=threads)
+    built = build_detectors(store, cpu_device, text, threads=threads)
 
     assert "sound-example/1/sound.onnx was changed" in built.missing["sound"]
