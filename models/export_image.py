@@ -6,8 +6,8 @@ large and serving computes in float32 all the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,10 @@ from models.digests import sha256_of
 from models.errors import DataError
 from models.manifest import Licence, Manifest, Preprocess, Provenance, TensorSpec
 from models.networks.image import SIDE_PX, Conv, FrameNet
-from models.networks.image_ordinary import ordinary_frames
 from models.networks.image_titles import Pixels
 from models.seam import TextServing
 from models.store import MANIFEST_FILE
-from models.train_image import load_net, tensor
+from models.train_image import ORDINARY_FRAMES_FILE, load_net, tensor
 
 NAME, TASK = "image-embedding", "image.embed"
 GRAPH_FILE, ORDINARY_FILE = "image.onnx", "ordinary.npy"
@@ -52,22 +51,29 @@ class ExportedImage:
     size_bytes: int
     cosine: float
     """Least cosine between the graph's answers and torch's."""
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """None: what it is worth is measured with the gallery, by `benchmarks/bench_gallery.py`."""
+
+    @property
+    def parity(self) -> str:
+        """How near the graph is to the network."""
+        return f"least cosine with torch {self.cosine:.6f}"
 
 
-def export_image(run: Path, data: Path, to: Path, *, version: str, serving: TextServing) -> ExportedImage:
+def export_image(run: Path, to: Path, *, version: str, serving: TextServing) -> ExportedImage:
     """Write graph, ordinary frames and manifest of a run's network.
 
     Args:
         run: folder of the run.
-        data: folder with `video` and `games`, for the ordinary frames.
         to: folder for the files.
         version: for the manifest.
         serving: runs the graph for the comparison.
 
     Raises:
-        DataError: the run has no network, there are no frames, or the graph answers otherwise than torch does.
+        DataError: the run has no network, or the graph answers otherwise than torch does.
     """
-    net, frames = load_net(run), ordinary_frames(data)
+    net = load_net(run)
+    frames = list(np.load(run / ORDINARY_FRAMES_FILE, allow_pickle=False))
     graph = graph_bytes(net)
     looks = embedded(net, frames)
     cosine = least_cosine(serving.run(graph, tensor(frames[::4], SIDE_PX).numpy()), looks[::4])

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from models.errors import DataError
 from models.networks.image import SIDE_PX, FrameNet, FrameShape
-from models.networks.image_ordinary import HELD_OUT
+from models.networks.image_ordinary import HELD_OUT, ordinary_frames
 from models.networks.image_titles import Pixels, Title
 from models.networks.image_views import CLIP_SUFFIXES, VIEW_SIZE, part_of_frame, read_clip, read_pictures, view
 
@@ -33,6 +33,8 @@ Tell = Callable[[str], None]
 NDArrayInt = np.ndarray[Any, np.dtype[np.int64]]
 
 LAST_FILE, HISTORY_FILE = "last.pt", "history.json"
+ORDINARY_FRAMES_FILE = "ordinary_frames.npy"
+"""Frames that the exported network's gallery begins with, uint8 (n, S, S, 3)."""
 BACKBONE = Path("backbone") / "mobilenet_v2_embed.onnx"
 TEACHER_SIDE_PX = 224
 EVERY = 50
@@ -109,10 +111,14 @@ def gather(data: Path, plan: ImagePlan) -> Sources:
     return Sources(pictures, np.array(groups, np.int64), games, parts)
 
 
+def small(pictures: Sequence[Pixels], side_px: int) -> Pixels:
+    """Bring RGB pictures to a square, whatever their shape; uint8 (n, S, S, 3)."""
+    return np.stack([np.asarray(cv2.resize(one, (side_px, side_px), interpolation=cv2.INTER_AREA), np.uint8) for one in pictures])
+
+
 def tensor(pictures: Sequence[Pixels], side_px: int) -> Tensor:
     """Turn RGB pictures into what the network takes, (n, 3, S, S) of -1..1."""
-    small = [cv2.resize(one, (side_px, side_px), interpolation=cv2.INTER_AREA) for one in pictures]
-    floats = np.stack(small).astype(np.float32) / 127.5 - 1.0
+    floats = small(pictures, side_px).astype(np.float32) / 127.5 - 1.0
     return torch.from_numpy(floats.transpose(0, 3, 1, 2)).contiguous(memory_format=torch.channels_last)
 
 
@@ -132,6 +138,8 @@ class ImageRun:
         torch.manual_seed(plan.seed)
         self.folder, self.plan, self.progress = folder, plan, ImageProgress()
         self.sources = gather(data, plan)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / ORDINARY_FRAMES_FILE, small(ordinary_frames(data), SIDE_PX), allow_pickle=False)
         self._wanted = self._ask_teacher(data / BACKBONE)
         self.net = FrameNet().to(memory_format=torch.channels_last)
         self.net.take_backbone(data / BACKBONE)
@@ -164,7 +172,6 @@ class ImageRun:
         self, *, budget_s: float | None = None, tell: Tell = log.info, clock: Callable[[], float] = time.monotonic
     ) -> ImageProgress:
         """Train to the plan's end, or until time is up; tells a line and writes a checkpoint every `EVERY` steps."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         began_s = clock()
         losses: list[float] = []
         while self.progress.step < self.plan.n_steps:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from models.errors import TrainingUnavailable
+from models.errors import DataError, TrainingUnavailable
 from models.seam import TextServing
 from models.store_cli import StoreFolder, one_line_errors, open_store, say_state
 
@@ -26,7 +26,7 @@ DataFolder = Annotated[
     typer.Option(
         "--data",
         help="text: folder of the data sets, each in a folder of its name; speech: folder that holds `speech` and `text`; "
-        "logo: folder that holds `video` and `games`.",
+        "logo: folder that holds `video` and `games`; image: `backbone` too.",
     ),
 ]
 RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoints, evaluation, what was made for training.")]
@@ -38,6 +38,7 @@ class Network(StrEnum):
     TEXT = "text"
     SPEECH = "speech"
     LOGO = "logo"
+    IMAGE = "image"
 
 
 WhichNetwork = Annotated[Network, typer.Argument(help="Which network.")]
@@ -60,6 +61,8 @@ def train_network(
     with one_line_errors(), _training(context) as serving:
         if network is Network.TEXT:
             line = _train_text(data, out, wanted, serving())
+        elif network is Network.IMAGE:
+            line = _train_image(data, out, wanted)
         else:
             line = _train_speech(data, out, wanted) if network is Network.SPEECH else _train_logo(data, out, wanted)
     typer.echo(line)
@@ -108,6 +111,17 @@ def _train_logo(data: Path, out: Path, wanted: Wanted) -> str:
     return f"{done.done} of {plan.n_rounds} rounds, in {out}"
 
 
+def _train_image(data: Path, out: Path, wanted: Wanted) -> str:
+    from models.train_image import ImagePlan, ImageRun
+
+    plan = ImagePlan(n_steps=wanted.epochs) if wanted.epochs else ImagePlan()
+    run = ImageRun(data, out, plan)
+    if wanted.resume and run.resume():
+        _tell(f"resumed after step {run.progress.step}")
+    done = run.train(budget_s=wanted.minutes * 60 if wanted.minutes else None, tell=_tell)
+    return f"{done.step} of {plan.n_steps} steps, in {out}; measure it with `python -m benchmarks.bench_gallery`"
+
+
 def evaluate_network(
     context: typer.Context,
     network: WhichNetwork,
@@ -118,6 +132,8 @@ def evaluate_network(
 ) -> None:
     """Measure a run's best network on what was kept out of its training."""
     with one_line_errors(), _training(context) as serving:
+        if network is Network.IMAGE:
+            raise DataError("the picture network is measured with the gallery: export it, then python -m benchmarks.bench_gallery")
         if network is Network.TEXT:
             found, shown = _evaluate_text(data, out, serving(), baseline=baseline)
         else:
@@ -203,6 +219,10 @@ def _export(network: Network, out: Path, to: Path, version: str, serving: TextSe
         from models.networks.logo_export import export_logo
 
         return export_logo(out, to, version=version, serving=serving)
+    if network is Network.IMAGE:
+        from models.export_image import export_image
+
+        return export_image(out, to, version=version, serving=serving)
     from models.export import export
 
     return export(out, to, version=version, serving=serving)
