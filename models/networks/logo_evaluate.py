@@ -21,15 +21,21 @@ from models.logo_boxes import overlaps
 from models.logo_cache import SceneCache, Stored
 from models.logo_codec import Bytes, Floats
 from models.logo_fonts import Part
-from models.logo_marks import draw_mark, mark_seed
-from models.logo_matching import MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_marks import FAMILY, draw_mark, mark_seed
+from models.logo_matching import MOST_MARGIN, MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_renderings import Tint
 from models.networks.logo import LogoNets
 from models.networks.logo_train import load_nets
 
 EVALUATION_FILE = "evaluation.json"
-PRECISION = 0.97
+PRECISION, REVIEW_PRECISION = 0.97, 0.9
+MOST_SCORE = 1.0 + MOST_MARGIN
 FRAME_PX = 1280
 ENROLLED = (20, 200)
+N_STRANGERS = 1000
+"""Made-up marks that are shipped as examples of what is not enrolled."""
+_STRANGERS_FROM, _OTHERS_FROM = 600_000_000, 700_000_000
+"""First numbers of marks that are on no scene: scenes draw below 500 million."""
 N_OTHERS_MOST = 1000
 """Marks at most that are enrolled and are on no look."""
 
@@ -73,9 +79,10 @@ def evaluate_run(run: Path, scenes: Path, *, n_groups: int | None = None) -> dic
     net = load_nets(run)
     stored = [scene for number in numbers for scene in cache.read(number)]
     seen = [see(scene.planes, runs_finder(net), runs_teller(net)) for scene in stored]
+    strangers = strangers_of(net)
     found: dict[str, Any] = {"n_looks": len(stored), "finder": finder_figures(stored, seen)}
     for n_enrolled in ENROLLED:
-        found[f"enrolled_{n_enrolled}"] = open_set(stored, seen, net, n_enrolled=n_enrolled)
+        found[f"enrolled_{n_enrolled}"] = open_set(stored, seen, Enroller(net, strangers), n_enrolled=n_enrolled)
     (run / EVALUATION_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 
@@ -139,15 +146,38 @@ def finder_figures(stored: Sequence[Stored], seen: Sequence[Seen]) -> dict[str, 
     }
 
 
+class Enroller:
+    """Enrols marks by their seeds, each once."""
+
+    def __init__(self, net: LogoNets, strangers: Floats) -> None:
+        self._run = runs_teller(net)
+        self._strangers = strangers
+        self._known: dict[int, Floats] = {}
+
+    def index(self, seeds: Sequence[int]) -> MarkIndex:
+        """Enrol marks of these seeds, by their seeds as names."""
+        for seed in seeds:
+            if seed not in self._known:
+                self._known[seed] = prototypes_of(draw_mark(seed).rgba, self._run)
+        return MarkIndex({str(seed): self._known[seed] for seed in seeds}, self._strangers)
+
+
+def strangers_of(net: LogoNets, *, n: int | None = None) -> Floats:
+    """Draw marks of the training side that nobody enrols, in their own colours; shape (n, 128)."""
+    seeds = [mark_seed(_STRANGERS_FROM + at * FAMILY, Part.TRAIN) for at in range(N_STRANGERS if n is None else n)]
+    run = runs_teller(net)
+    return np.concatenate([prototypes_of(draw_mark(seed).rgba, run, tints=(Tint.OWN,)) for seed in seeds])
+
+
 def open_set(
-    stored: Sequence[Stored], seen: Sequence[Seen], net: LogoNets, *, n_enrolled: int, n_draws: int = 2
+    stored: Sequence[Stored], seen: Sequence[Seen], enroller: Enroller, *, n_enrolled: int, n_draws: int = 2
 ) -> dict[str, float]:
     """Enrol marks, half of every look's among them, and find them.
 
     Args:
         stored: the looks.
         seen: what the networks saw on each.
-        net: for enrolling.
+        enroller: for enrolling.
         n_enrolled: marks enrolled for each part of the looks.
         n_draws: parts that the looks are cut into, each with its own marks enrolled.
     """
@@ -155,34 +185,34 @@ def open_set(
     wanted: list[Instance] = []
     for draw in range(n_draws):
         part = range(draw * len(stored) // n_draws, (draw + 1) * len(stored) // n_draws)
-        index, enrolled = _enrol([stored[at] for at in part], net, n_enrolled, Random(draw))
+        seeds = _chosen([stored[at] for at in part], n_enrolled, Random(draw))
+        index = enroller.index(seeds)
         for at in part:
-            wanted += [instance_of(stored[at], place) for place, seed in enumerate(stored[at].seeds) if str(seed) in enrolled]
+            wanted += [instance_of(stored[at], place) for place, seed in enumerate(stored[at].seeds) if seed in seeds]
             judged += judge(stored[at], seen[at], index)
-    return recall_figures(judged, wanted)
+    review = recall_figures(judged, wanted, precision=REVIEW_PRECISION)
+    extra = {f"review_{name}": review[name] for name in ("threshold", "recall_easy", "recall_hard")}
+    return {**recall_figures(judged, wanted), **extra}
 
 
-def _enrol(stored: Sequence[Stored], net: LogoNets, n_enrolled: int, random: Random) -> tuple[MarkIndex, set[str]]:
+def _chosen(stored: Sequence[Stored], n_enrolled: int, random: Random) -> list[int]:
     seeds = sorted({seed for scene in stored for seed in scene.seeds})
     chosen = random.sample(seeds, min(len(seeds) // 2, n_enrolled * 4 // 5))
-    others = [mark_seed(700_000_000 + at, Part.TEST) for at in range(min(N_OTHERS_MOST, n_enrolled - len(chosen)))]
-    run = runs_teller(net)
-    prototypes = {str(seed): prototypes_of(draw_mark(seed).rgba, run) for seed in [*chosen, *others]}
-    return MarkIndex(prototypes), set(prototypes)
+    return chosen + [mark_seed(_OTHERS_FROM + at, Part.TEST) for at in range(min(N_OTHERS_MOST, n_enrolled - len(chosen)))]
 
 
 def judge(scene: Stored, look: Seen, index: MarkIndex) -> list[Judged]:
     """Tell right findings from wrong ones; of several that find one mark the likeliest counts, the rest are neither."""
     out: list[Judged] = []
     found: set[int] = set()
-    for match in sorted(matches_of(look, index), key=lambda match: -match.likeness):
+    for match in sorted(matches_of(look, index), key=lambda match: -match.score):
         share = overlaps(np.array([match.box], np.float32), scene.boxes)[0] if len(scene.boxes) else np.zeros(0)
         own = [at for at, seed in enumerate(scene.seeds) if str(seed) == match.mark and share[at] > 0.1]
         if own and own[0] in found:
             continue
         found.update(own[:1])
         instance = instance_of(scene, own[0]) if own else None
-        out.append(Judged(match.likeness, bool(own), instance, float(share[own[0]]) if own else 0.0))
+        out.append(Judged(match.score, bool(own), instance, float(share[own[0]]) if own else 0.0))
     return out
 
 
@@ -200,7 +230,7 @@ def recall_figures(judged: Sequence[Judged], wanted: Sequence[Instance], *, prec
     reached = np.flatnonzero(precise >= precision)
     kept = rows[: int(reached[-1]) + 1] if len(reached) else []
     hits = [row for row in kept if row.right and row.instance is not None]
-    figures = {"threshold": kept[-1].score if kept else 1.0, "n_wanted": float(len(wanted))}
+    figures = {"threshold": kept[-1].score if kept else MOST_SCORE, "n_wanted": float(len(wanted))}
     for name, easy in (("easy", True), ("hard", False)):
         n = sum(one.easy is easy for one in wanted)
         figures[f"recall_{name}"] = sum(row.instance is not None and row.instance.easy is easy for row in hits) / max(1, n)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.logo_codec import planes_of
-from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_matching import MOST_MARGIN, N_NUMBERS, MarkIndex, Seen, matches_of, prototypes_of, see
 from models.logo_renderings import Tint
 
 
@@ -25,12 +25,25 @@ def seen(*rows: dict[int, float]):
 def test_an_overlay_gets_the_mark_whose_nearest_prototype_is_most_alike():
     index = MarkIndex({"a": numbers({0: 1.0}, {1: 1.0}), "b": numbers({2: 1.0})})
 
-    first, second = matches_of(seen({1: 1.0, 2: 0.2}, {2: 1.0}), index)
+    first, second = matches_of(seen({1: 1.0, 2: 0.9}, {2: 1.0}), index)
 
     assert (first.mark, second.mark) == ("a", "b")
-    assert first.likeness == pytest.approx(1 / np.sqrt(1.04))
-    assert first.margin == pytest.approx(0.8 / np.sqrt(1.04))
+    assert first.likeness == pytest.approx(1 / np.sqrt(1.81))
+    assert first.margin == pytest.approx(0.1 / np.sqrt(1.81))
+    assert second.margin == pytest.approx(MOST_MARGIN)
+    assert second.score == pytest.approx(1 + MOST_MARGIN)
     assert second.box == (10.0, 0.0, 18.0, 4.0)
+
+
+def test_what_is_more_like_a_stranger_scores_less_but_is_still_named():
+    marks, strangers = {"a": numbers({0: 1.0})}, numbers({1: 1.0})
+    look = seen({0: 1.0, 1: 1.1})
+
+    alone, beside = matches_of(look, MarkIndex(marks))[0], matches_of(look, MarkIndex(marks, strangers))[0]
+
+    assert alone.mark == beside.mark == "a"
+    assert alone.likeness == beside.likeness
+    assert beside.margin < 0 < alone.margin
 
 
 def test_what_is_like_nothing_enrolled_is_no_match():
@@ -41,7 +54,7 @@ def test_nothing_enrolled_matches_nothing_and_one_mark_has_no_rival():
     only = MarkIndex({"a": numbers({0: 1.0})})
 
     assert matches_of(seen({0: 1.0}), MarkIndex({})) == []
-    assert matches_of(seen({0: 1.0}), only)[0].margin == 2.0
+    assert matches_of(seen({0: 1.0}), only)[0].margin == MOST_MARGIN
 
 
 def test_a_mark_is_enrolled_as_the_mean_of_its_views_in_each_tint():

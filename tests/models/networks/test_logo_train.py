@@ -95,6 +95,7 @@ def test_a_trained_run_is_evaluated_and_exported(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("models.networks.logo_evaluate.ENROLLED", (2, 200))
     monkeypatch.setattr("models.networks.logo_evaluate.draw_mark", lambda seed: _drawn(seed))
     monkeypatch.setattr("models.networks.logo_evaluate.N_OTHERS_MOST", 1)
+    monkeypatch.setattr("models.networks.logo_evaluate.N_STRANGERS", 2)
     LogoRun(tmp_path, scenes, PLAN, SHAPE).train()
 
     found = evaluate_run(tmp_path, scenes)
@@ -106,6 +107,9 @@ def test_a_trained_run_is_evaluated_and_exported(scenes, tmp_path, monkeypatch):
         manifest = Manifest.load(tmp_path / "shipped" / name / "manifest.yaml")
         assert (tmp_path / "shipped" / name / manifest.file).stat().st_size > 1000
     assert "difference from torch" in done.parity
+    strangers = np.load(tmp_path / "shipped" / "logo-teller" / "strangers.npy")
+    assert strangers.shape == (2, 128)
+    assert np.linalg.norm(strangers.astype(np.float32), axis=1) == pytest.approx([1.0, 1.0], abs=1e-2)
 
 
 def _drawn(seed):
