@@ -23,6 +23,7 @@ from inference.vision.gallery_book import HASHES_FILE, GalleryBook, GalleryStore
 from inference.vision.gallery_page import NEAR, Looks, TitleLooks, page_of
 from inference.vision.hashes import spellings_of
 from inference.vision.pdq import Words, distance, hash_of
+from models.errors import UnknownLabel
 
 MAX_PICTURES = 60
 """Pictures kept of one title; of more, every n-th."""
@@ -83,7 +84,7 @@ class GalleryDesk:
         Args:
             store: where titles are kept.
             book: the eye, ordinary frames and clock; a book of the desk's own, or the worker's.
-            check_label: raises for a code that the taxonomy does not have.
+            check_label: raises UnknownLabel for a code that the taxonomy does not have.
         """
         self.store = store
         self._book = book
@@ -130,7 +131,10 @@ class GalleryDesk:
                 )
         if order.starts_at and order.ends_at and order.starts_at >= order.ends_at:
             raise InvalidSample(f"it would end at {order.ends_at.isoformat()}, before it begins at {order.starts_at.isoformat()}")
-        self._check_label(order.label)
+        try:
+            self._check_label(order.label)
+        except UnknownLabel as exc:
+            raise InvalidSample(f"label: {exc}") from exc
         return TitleEntry(
             label=order.label,
             title=order.title or name,
