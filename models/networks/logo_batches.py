@@ -23,6 +23,7 @@ CORE = 0.5
 """Share of a box's sides around its centre in which cells answer for it."""
 _N_VIEWS = 3
 """Views kept of a mark while its scene is in the pool."""
+_LUMA_ENDS = 16.0 + 235.0
 _LEVELS = ((30.0, 90.0), (60.0, 130.0), (90.0, 160.0), (150.0, 225.0), (20.0, 230.0))
 
 
@@ -98,11 +99,15 @@ class Pool:
                 break
         chosen = list(taken.values())[:n]
         shown = [_shown(random, kept, place) for kept, place in chosen]
+        enrolled = [_enrolled(random, kept, place) for kept, place in chosen]
+        changed = [
+            _changed(random, *row) for row in zip((crop for crop, _ in shown), enrolled, (move for _, move in shown), strict=True)
+        ]
         none = [_none(random, self._scene(random)) for _ in range(n_none)]
         return Pairs(
-            np.stack([crop for crop, _ in shown] + [crop for crop, _ in none]),
-            np.stack([_enrolled(random, kept, place) for kept, place in chosen]),
-            np.stack([move for _, move in shown]),
+            np.stack([crop for crop, _, _ in changed] + [crop for crop, _ in none]),
+            np.stack([crop for _, crop, _ in changed]),
+            np.stack([move for _, _, move in changed]),
             np.array([1.0] * len(shown) + [judged for _, judged in none], np.float32),
             np.array([kept.scene.seeds[place] for kept, place in chosen], np.int64),
         )
@@ -185,6 +190,22 @@ def _enrolled(random: Random, kept: _Kept, place: int) -> Floats:
         views.append(view(rgba, width=width, opacity=random.uniform(0.45, 1.0), levels=levels, seed=random.getrandbits(30)))
         return views[-1]
     return random.choice(views)
+
+
+def _changed(random: Random, seen: Floats, enrolled: Floats, moves: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mirror and recolour a pair alike: it becomes a pair of another mark, so that each mark stands for many."""
+    pair = np.stack((seen, enrolled))
+    moves = moves.copy()
+    if random.random() < 0.4:
+        pair, moves[0] = pair[:, :, :, ::-1].copy(), -moves[0]
+    if random.random() < 0.25:
+        pair, moves[1] = pair[:, :, ::-1].copy(), -moves[1]
+    for plane, chance in ((0, 0.15), (1, 0.25), (2, 0.25)):
+        if random.random() < chance:
+            pair[:, plane] = (_LUMA_ENDS if plane == 0 else 256.0) - pair[:, plane]
+    if random.random() < 0.25:
+        pair[:, [1, 2]] = pair[:, [2, 1]]
+    return pair[0], pair[1], moves
 
 
 def _none(random: Random, kept: _Kept) -> tuple[Floats, float]:
