@@ -4,7 +4,8 @@
 
 Terms that nobody says are listened for in talk: words of the dictionary by length, hundreds of each, in sentences of voices and in
 recordings of words that the model never learnt from, clean, in noise and after AAC, and the same words by people who are made up.
-What scores so high that it is told more often than `--told` times a keyword and hour lies under the threshold. The strangers'
+What scores so high that it is told more often than `--told` times a keyword and hour lies under the threshold. Two syllables have a
+rate of their own: much of what sounds like them is them, in other words, and they are only for a person to look at. The strangers'
 sentences are not looked at: they are for measuring. The numbers go into the manifest of the model; how many of the words that are
 said would be told is printed beside them.
 """
@@ -60,6 +61,9 @@ PRIOR_SHARE = 0.6
 with it, at one false alarm in three keyword-hours)."""
 
 PAUSE_COST = 0.02
+
+SURE_SHARE = 0.1
+"""A term is sure where false alarms are so much rarer than where it is told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,13 +226,21 @@ def fitted(
     clear: Sequence[float],
     rates: tuple[float, float],
 ) -> Manifest:
-    """Put the numbers into a manifest."""
+    """Put the numbers into a manifest.
+
+    Args:
+        manifest: of the model.
+        numbers: that the scores were counted with.
+        counted: scores by length.
+        clear: how clear the words were that were said.
+        rates: false alarms a keyword and hour at which a term is told: of two syllables, and of more.
+    """
     after = dict(manifest.postprocess)
     after |= {"frame_floor": numbers.frame_floor, "pause_cost": numbers.pause_cost, "max_syllable_s": numbers.max_syllable_s}
     for n, one in counted.items():
-        told = one.threshold(rates[0])
+        told = one.threshold(rates[n > LENGTHS[0]])
         after[f"told_{n}"] = round(told, 4)
-        after[f"sure_{n}"] = round(max(told, one.threshold(rates[1])), 4)
+        after[f"sure_{n}"] = round(max(told, one.threshold(rates[n > LENGTHS[0]] * SURE_SHARE)), 4)
     after["min_clarity"] = round(min(0.5, float(np.quantile(clear, CLEAR_SHARE))), 3)
     after |= {f"bias_{unit}": one for unit, one in zip(UNITS, numbers.bias, strict=True) if one}
     return replace(manifest, postprocess=after)
@@ -241,7 +253,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/livewarden-fit-spotting"), help="for what is made on the way")
     parser.add_argument("--model", type=Path, default=FOLDER / MODEL, help="folder with manifest and graph")
     parser.add_argument("--told", type=float, default=0.03, help="false alarms a keyword and hour at which a term is told")
-    parser.add_argument("--sure", type=float, default=0.003, help="and at which it is sure")
+    parser.add_argument("--told-two", type=float, default=0.3, help="the same for two syllables")
     parser.add_argument("--sentences", type=int, default=40, help="of each synthetic voice")
     parser.add_argument("--made-up", type=int, default=300, help="utterances of made-up people")
     given = parser.parse_args()
@@ -253,7 +265,7 @@ def main() -> None:
     clips = list(talk(ear, given.data, given.work, n_sentences=given.sentences, n_made_up=given.made_up))
     numbers = SpottingNumbers(pause_cost=PAUSE_COST, bias=bias_of(clips))
     counted, clear = count(clips, drawn, numbers)
-    after = fitted(manifest, numbers, counted, clear, (given.told, given.sure))
+    after = fitted(manifest, numbers, counted, clear, (given.told_two, given.told))
     for n, one in counted.items():
         told, sure = after.number(f"told_{n}"), after.number(f"sure_{n}")
         figures = f"told {told:.3f} (recall {one.recall(told):.3f}), sure {sure:.3f} (recall {one.recall(sure):.3f})"
