@@ -72,7 +72,7 @@ def test_no_picture_a_plain_exact_one_and_an_unknown_label_are_refused(gallery: 
         gallery.desk.teach("board", Lesson([]), ORDER)
     with pytest.raises(InvalidSample, match="too plain"):
         gallery.desk.teach("grey", Lesson([np.full((200, 300, 3), 90, np.uint8)]), TitleOrder(label=LABEL, exact=True))
-    with pytest.raises(InvalidSample, match="banned_game.nothing"):
+    with pytest.raises(InvalidSample, match="nothing"):
         gallery.desk.teach("board", Lesson(levels(BOARD, [0])), TitleOrder(label="banned_game.nothing"))
     with pytest.raises(InvalidSample, match="gallery entry name 'No!'"):
         gallery.desk.teach("No!", Lesson(levels(BOARD, [0])), ORDER)
