@@ -8,6 +8,7 @@ parts of characters in a row.
 from __future__ import annotations
 
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ Found = list[tuple[int, int, int]]
 
 NUMERALS = "零一二三四五六七八九幺两"
 """Han characters that stand for digits."""
+
+PART = 40_000
+"""Patterns of one part. The library keeps the interpreter to itself while it builds one, and every request waits: some 0.4 s."""
+
+BREATH_S = 0.002
+"""Between two parts, so that those who wait get their turn, seconds."""
 
 N_NUMERALS = 4
 """Numerals in a row that may be a number; 一起吧 sounds like three."""
@@ -57,6 +64,33 @@ def _written(grouped: Mapping[str, Sequence[Form]]) -> Iterator[str]:
     return (sounds for sounds, forms in grouped.items() if any(form.technique is Technique.WRITTEN for form in forms))
 
 
+def _search(patterns: list[str]) -> Callable[..., Found]:
+    """Build `find(sounds, overlapping=True)`: ordered by the end of what is found, the longest first, as one automaton has it."""
+    finds: list[Callable[..., Found]] = []
+    for first in range(0, max(1, len(patterns)), PART):
+        if finds:
+            time.sleep(BREATH_S)
+        part = patterns[first : first + PART]
+        finds.append(AhoCorasick(part, implementation=Implementation.ContiguousNFA).find_matches_as_indexes)
+    if len(finds) == 1:
+        return finds[0]
+
+    def find(sounds: str, overlapping: bool) -> Found:
+        found = [
+            (number + part * PART, start, end)
+            for part, search in enumerate(finds)
+            for number, start, end in search(sounds, overlapping=overlapping)
+        ]
+        found.sort(key=_by_end)
+        return found
+
+    return find
+
+
+def _by_end(found: tuple[int, int, int]) -> tuple[int, int]:
+    return found[2], found[1]
+
+
 class Automaton:
     """Finds patterns; a text of n sounds is searched in O(n + found)."""
 
@@ -87,7 +121,7 @@ class Automaton:
             for sounds in rows:
                 number = numbers.setdefault(sounds, len(numbers))
                 self.hints[number] = max(hint, self.hints.get(number, hint))
-        self._find = AhoCorasick(list(numbers), implementation=Implementation.ContiguousNFA).find_matches_as_indexes
+        self._find = _search(list(numbers))
 
     @property
     def find(self) -> Callable[..., Found]:
