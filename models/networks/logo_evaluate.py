@@ -28,6 +28,8 @@ from models.networks.logo import LogoNets
 from models.networks.logo_train import load_nets
 
 EVALUATION_FILE = "evaluation.json"
+STRANGERS_FILE = "strangers.npy"
+"""Embeddings of made-up marks that nobody enrolled, float16, (1000, 128); shipped beside the teller, and made anew with it."""
 PRECISION, REVIEW_PRECISION = 0.97, 0.9
 MOST_SCORE = 1.0 + MOST_MARGIN
 FRAME_PX = 1280
@@ -67,7 +69,7 @@ class Judged:
 
 
 def evaluate_run(run: Path, scenes: Path, *, n_groups: int | None = None) -> dict[str, Any]:
-    """Measure a run's networks and write `evaluation.json`.
+    """Measure a run's networks and write `evaluation.json` and `strangers.npy`.
 
     Raises:
         DataError: there is no checkpoint, or no scene of the test side.
@@ -80,6 +82,7 @@ def evaluate_run(run: Path, scenes: Path, *, n_groups: int | None = None) -> dic
     stored = [scene for number in numbers for scene in cache.read(number)]
     seen = [see(scene.planes, runs_finder(net), runs_teller(net)) for scene in stored]
     strangers = strangers_of(net)
+    np.save(run / STRANGERS_FILE, strangers.astype(np.float16))
     found: dict[str, Any] = {"n_looks": len(stored), "finder": finder_figures(stored, seen)}
     for n_enrolled in ENROLLED:
         found[f"enrolled_{n_enrolled}"] = open_set(stored, seen, Enroller(net, strangers), n_enrolled=n_enrolled)

@@ -8,7 +8,7 @@ import pytest
 from models.logo_boxes import CELL_PX, moved, places_of
 from models.logo_cache import SceneCache
 from models.logo_fonts import Part
-from models.networks.logo_batches import WINDOW_PX, Pool, grid_of
+from models.networks.logo_batches import WINDOW_PX, Pool, _changed, grid_of
 from tests.models.logo_stored import write_scenes
 
 
@@ -81,6 +81,19 @@ def test_the_wanted_moves_bring_a_shown_place_back_to_its_mark(cache):
     assert np.abs(batch.moves).max() > 0.01
     box = np.array([[0, 0, 100, 40]], np.float32)
     assert moved(box, np.zeros((1, 4), np.float32)) == pytest.approx(box)
+
+
+def test_a_pair_is_changed_alike_and_moves_the_other_way_where_it_is_mirrored():
+    across = np.tile(np.linspace(20, 200, 96, dtype=np.float32), (6, 40, 1))
+    moves = np.array([0.2, 0.1, 0.0, 0.0], np.float32)
+
+    pairs = [_changed(Random(seed), across, across, moves) for seed in range(40)]
+
+    assert all(np.array_equal(seen, enrolled) for seen, enrolled, _ in pairs)
+    mirrored = [bool(seen[3, 0, 0] > seen[3, 0, -1]) for seen, _, _ in pairs]  # spread is never recoloured
+    assert [move[0] < 0 for _, _, move in pairs] == mirrored
+    assert 5 < sum(mirrored) < 35
+    assert len({seen[0, 0, 0] for seen, _, _ in pairs}) > 2
 
 
 def test_renewing_brings_groups_in_that_were_not_there(cache):
