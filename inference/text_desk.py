@@ -131,16 +131,29 @@ class TextDesk:
             written = self._all_written(requests, self.answers.hear_many(requests, readings, arrived_s))
         else:
             begun = await asyncio.to_thread(self._begun, requests, arrived_s) if in_thread else self._begun(requests, arrived_s)
-            checkings = [one for one in begun if isinstance(one, Checking)]
-            for checking in checkings:
-                if checking.has_sender:
-                    await self._hear(checking)
-            if self._parts.opinion is not None:
-                await self._ask(checkings)
+            await self._weigh(begun)
             written = [self._written(one) if isinstance(one, Checking) else _encode(one) for one in begun]
         if self._parts.metrics is not None:
             self._parts.metrics.text_check_seconds.observe(self._clock.now_s() - arrived_s)
         return b'{"results":[' + b",".join(written) + b"]}"
+
+    async def answered(self, requests: Sequence[TextRequest], arrived_s: float) -> list[TextAnswer]:
+        """Answer texts that came otherwise than over the check routes, in order; counters and network have their say too."""
+        begun = self._begun(requests, arrived_s)
+        await self._weigh(begun)
+        answers = [self.answers.finish(one) if isinstance(one, Checking) else one for one in begun]
+        for request, answer in zip(requests, answers, strict=True):
+            self._count(request.scene, answer.decision, 1)
+        return answers
+
+    async def _weigh(self, begun: Sequence[Checking | TextAnswer]) -> None:
+        """Let the counters hear every message that has a sender, and ask the network."""
+        checkings = [one for one in begun if isinstance(one, Checking)]
+        for checking in checkings:
+            if checking.has_sender:
+                await self._hear(checking)
+        if self._parts.opinion is not None:
+            await self._ask(checkings)
 
     def _begun(self, requests: Sequence[TextRequest], arrived_s: float) -> list[Checking | TextAnswer]:
         """Begin all; those that fail and name a decision for that are answered already."""

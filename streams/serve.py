@@ -32,7 +32,7 @@ from inference.clock import SystemClock
 from inference.collector import settle
 from inference.engine import Engine
 from inference.errors import ConfigError, LivewardenError
-from inference.text_answers import TextAnswers
+from inference.text_desk import TextDesk
 from streams.api import Behind, create_app
 from streams.linking import clustered, fed_by_kafka
 from streams.reloading import Reloader
@@ -163,7 +163,7 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
     try:
         service = text_service(settings, engine)
         desk = (
-            clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role, service.answers)
+            clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role, service.desk)
         )
         async with (
             desk as behind,
@@ -180,7 +180,7 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
 
 @asynccontextmanager
 async def watching(
-    engine: Engine, stores: Stores, settings: Settings, role: Role, texts: TextAnswers | None = None
+    engine: Engine, stores: Stores, settings: Settings, role: Role, texts: TextDesk | None = None
 ) -> AsyncIterator[Behind]:
     """Watch rooms in this process: those put up over its API, and with a broker those that Kafka gives it.
 

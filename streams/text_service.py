@@ -18,18 +18,20 @@ from inference.text.redis_address import RedisAddress
 from inference.text.redis_conversation import RedisConversation
 from inference.text.suggest import Suggester
 from inference.text_answers import ConversationRules, TextAnswers
-from inference.text_desk import TextParts
+from inference.text_desk import TextDesk, TextParts
 from models.taxonomy import Taxonomy
 from streams.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class TextService:
-    """What the text routes of a role stand on; the worker's danmaku are answered by the same counters."""
+    """What the text routes of a role stand on."""
 
     answers: TextAnswers
     parts: TextParts
     suggest: SuggestDesk
+    desk: TextDesk
+    """Answers the worker's danmaku, by the same counters and the same network."""
 
 
 def text_service(settings: Settings, engine: Engine) -> TextService:
@@ -53,7 +55,7 @@ def text_service(settings: Settings, engine: Engine) -> TextService:
             prefix=own.redis_prefix,
         )
     parts = TextParts(engine.classifier, shared, engine.text.normaliser.canonical, engine.metrics)
-    return TextService(answers, parts, suggest)
+    return TextService(answers, parts, suggest, TextDesk(answers, clock, parts))
 
 
 @asynccontextmanager

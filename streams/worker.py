@@ -22,6 +22,7 @@ from inference.policy import Policy
 from inference.samples import SAMPLE_RATE_HZ, AudioClip, FrameSample, Modality, RgbPicture, Scene
 from inference.schemas import TextAnswer, TextRequest
 from inference.text_answers import TextAnswers
+from inference.text_desk import TextDesk
 from models.taxonomy import Taxonomy
 from streams.desk import DanmakuLine, PushAnswer, PushedFrame, PushedSound, Queued, View, joined
 from streams.judging import Judge
@@ -60,7 +61,7 @@ class Worker:
     """Watches the rooms of one process; implements `RoomDesk`. All methods belong to the loop `run` runs on, `on_*` excepted."""
 
     def __init__(
-        self, engine: Engine, stores: Stores, settings: Settings, *, clock: Clock, texts: TextAnswers | None = None
+        self, engine: Engine, stores: Stores, settings: Settings, *, clock: Clock, texts: TextDesk | None = None
     ) -> None:
         self._engine = engine
         self._stores = stores
@@ -70,7 +71,7 @@ class Worker:
         self._judge = Judge(engine, stores, clock=clock)
         capacity = 2 * engine.device.share.n_threads
         self._looks = LookScheduler(engine.detectors, self._report, capacity=capacity, clock=clock, metrics=engine.metrics)
-        self._texts = texts or TextAnswers(engine, clock, taxonomy=Taxonomy.load())
+        self._texts = texts or TextDesk(TextAnswers(engine, clock, taxonomy=Taxonomy.load()), clock)
         self._pool = DecoderPool.from_settings(self, settings, clock=clock, metrics=engine.metrics)
         self._reloader = Reloader(engine, settings)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -204,10 +205,11 @@ class Worker:
         now_s = self._clock.now_s()
         watch.pulse.add(len(lines), now_s=now_s)
         self._engine.metrics.danmaku.inc(len(lines))
-        answers = []
+        requests = [
+            TextRequest(line.text, Scene.DANMAKU, request_id=line.message_id, uid=line.uid, room_id=room_id) for line in lines
+        ]
+        answers = await self._texts.answered(requests, now_s)
         for line in lines:
-            request = TextRequest(line.text, Scene.DANMAKU, request_id=line.message_id, uid=line.uid, room_id=room_id)
-            answers.append(self._texts.answer(request, now_s))
             await self._judge.text(watch, line.text, Scene.DANMAKU)
         return answers
 
