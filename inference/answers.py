@@ -11,7 +11,7 @@ from inference.checks import Checked
 from inference.ids import Ids
 from inference.schemas import BoxBody, HeardBody, MediaAnswer, MediaFinding, PolicyBody, ReasonBody
 from inference.text.reasons import LabelBook, reason_for
-from inference.text_answers import decisive
+from inference.text_checking import decisive
 from inference.verdicts import Verdict
 
 

@@ -17,61 +17,20 @@ from inference.checks import TextChecks
 from inference.clock import Clock
 from inference.errors import DeadlineExceeded, InvalidSample, LivewardenError
 from inference.ids import Ids
-from inference.schemas import (
-    BehaviourBody,
-    ContactBody,
-    ContextBody,
-    PolicyBody,
-    ReasonBody,
-    TextAnswer,
-    TextFinding,
-    TextRequest,
-)
+from inference.schemas import TextAnswer, TextRequest
 from inference.text.behaviour import SpamThresholds, findings_of
-from inference.text.check import NOTHING, masked, require_text, require_texts, unwelcome
+from inference.text.check import NOTHING, require_text, require_texts
 from inference.text.conversation import FIRST, Said, Windows
 from inference.text.joined import Joined
 from inference.text.local_conversation import LocalConversation
 from inference.text.matcher import Reading
 from inference.text.reasons import reason_for
+from inference.text_checking import NOBODY, Checking, decided_body, unchecked_body
 from inference.text_passes import Passes, asks_nothing
-from inference.verdicts import Decision, Finding, Judged, Verdict
+from inference.verdicts import Decision, Finding, Verdict
 from models.taxonomy import Taxonomy
 
 log = logging.getLogger(__name__)
-
-NOBODY = Said(0, 0, 0)
-"""What is known of a message without user or room."""
-
-
-@dataclass(slots=True)
-class Checking:
-    """One text on its way to an answer; belongs to one call."""
-
-    request: TextRequest
-    arrived_s: float
-    """Monotonic seconds."""
-    reading: Reading
-    said: Said = NOBODY
-    others: list[Finding] = field(default_factory=list)
-    """Findings beside those of the text alone: of messages read together, of flooding, of the network."""
-    n_joined: int = 0
-    """Earlier messages of the user that a finding needed."""
-    degraded: list[str] = field(default_factory=list)
-    """Stages that were skipped."""
-
-    @property
-    def has_sender(self) -> bool:
-        """Whether it is known who says it, and where."""
-        return bool(self.request.uid and self.request.room_id)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing was found, nothing was asked for, and nothing went wrong: the answer is that of every such text."""
-        reading, request = self.reading, self.request
-        if reading.findings or reading.contacts or self.others or self.degraded:
-            return False
-        return request.policy is None and request.pass_through is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,32 +294,11 @@ class TextAnswers:
     def finish(self, checking: Checking) -> TextAnswer:
         """Decide, and write the answer."""
         request, verdict = checking.request, self._verdict(checking)
-        leading = decisive(verdict)
         if verdict.decision is Decision.PASS and not checking.degraded:
-            self._pass_on(checking.request)
-        check_id = self._ids.next()
+            self._pass_on(request)
         reason = reason_for(verdict, self._taxonomy)
-        said = checking.said
-        return TextAnswer(
-            request_id=request.request_id or check_id,
-            check_id=check_id,
-            decision=verdict.decision,
-            action_hint=leading.action_hint if leading else "pass",
-            label=leading.finding.label if leading else None,
-            severity=leading.severity if leading else None,
-            score=leading.finding.score if leading else 0.0,
-            findings=[_text_finding(judged) for judged in verdict.judged],
-            masked_text=masked(request.text, unwelcome(verdict)),
-            contacts=[ContactBody(contact.type.value, contact.value) for contact in checking.reading.contacts],
-            behaviour=BehaviourBody(said.repeat_60s, said.similar_uids_60s),
-            context=ContextBody(checking.n_joined),
-            reason=ReasonBody(reason.zh, reason.en),
-            policy=PolicyBody(verdict.policy.id, verdict.policy.version),
-            shadow=dict(verdict.shadow),
-            degraded=checking.degraded,
-            elapsed_ms=self._elapsed_ms(checking.arrived_s),
-            **({} if request.pass_through is None else {"pass_through": request.pass_through}),
-        )
+        elapsed_ms = self._elapsed_ms(checking.arrived_s)
+        return decided_body(checking, verdict, check_id=self._ids.next(), reason=reason, elapsed_ms=elapsed_ms)
 
     def finish_pass(self, checking: Checking) -> bytes:
         """Write the answer of a plain text as it stands on the wire; the same as `finish` encoded, for less."""
@@ -382,27 +320,8 @@ class TextAnswers:
             raise error
         if not isinstance(error, LivewardenError):
             log.error("text check failed", extra={"scene": request.scene}, exc_info=error)
-        check_id = self._ids.next()
-        return TextAnswer(
-            request_id=request.request_id or check_id,
-            check_id=check_id,
-            decision=request.on_error,
-            action_hint="pass" if request.on_error is Decision.PASS else "hold",
-            label=None,
-            severity=None,
-            score=0.0,
-            findings=[],
-            masked_text=request.text,
-            contacts=[],
-            behaviour=BehaviourBody(),
-            context=ContextBody(),
-            reason=ReasonBody("未能检查，按 on_error 处理", "not checked; decided by on_error"),
-            policy=None,
-            shadow={},
-            degraded=["text"],
-            elapsed_ms=self._elapsed_ms(arrived_s),
-            **({} if request.pass_through is None else {"pass_through": request.pass_through}),
-        )
+        elapsed_ms = self._elapsed_ms(arrived_s)
+        return unchecked_body(request, request.on_error, check_id=self._ids.next(), elapsed_ms=elapsed_ms)
 
     def _verdict(self, checking: Checking) -> Verdict:
         findings = (*checking.reading.findings, *checking.others)
@@ -421,24 +340,3 @@ class TextAnswers:
 
     def _elapsed_ms(self, arrived_s: float) -> float:
         return round((self._clock.now_s() - arrived_s) * 1000, 3)
-
-
-def decisive(verdict: Verdict) -> Judged | None:
-    """Return the finding that carries the decision, or None where the decision is pass."""
-    leading = verdict.leading
-    return leading if leading is not None and leading.decision is not Decision.PASS else None
-
-
-def _text_finding(judged: Judged) -> TextFinding:
-    finding, match = judged.finding, judged.finding.match
-    return TextFinding(
-        label=finding.label,
-        source=finding.detector,
-        word_list=match.list if match else "",
-        term=match.term if match else "",
-        spans=[(span.start, span.end) for span in match.spans] if match else [],
-        matched=match.matched if match else "",
-        transforms=list(match.transforms) if match else [],
-        score=finding.score,
-        decision=judged.decision,
-    )

@@ -21,7 +21,8 @@ from inference.samples import Scene
 from inference.schemas import TextAnswer, TextBatchRequest, TextRequest
 from inference.text.classifier import NAME as CLASSIFIER
 from inference.text.conversation import Said
-from inference.text_answers import Checking, TextAnswers
+from inference.text_answers import TextAnswers
+from inference.text_checking import Checking
 from inference.verdicts import Decision, Finding
 
 log = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ def _recording(name: str) -> Pcm:
     """Decode a shipped recording to mono PCM at 16 kHz."""
     chunks: list[Pcm] = []
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-    with av.open(io.BytesIO(files("streams").joinpath("demo_assets", name).read_bytes())) as container:
+    with av.open(io.BytesIO(files("streams").joinpath("demo_assets", name).read_bytes()), "r") as container:
         for frame in [*container.decode(audio=0), None]:
             chunks += [np.asarray(out.to_ndarray()[0], dtype=np.float32) for out in resampler.resample(frame)]
     return np.concatenate(chunks)

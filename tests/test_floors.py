@@ -59,7 +59,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "starlette": HTTP_HOMES,
     "pydantic": HTTP_HOMES + SETTINGS_HOMES,
     "pydantic_settings": SETTINGS_HOMES,
-    "typer": ("*/cli.py", "*/*_cli.py"),
+    "typer": ("*/cli.py", "*/*_cli.py", "inference/printing.py"),
 }
 """Third party -> the only modules that may import it."""
 

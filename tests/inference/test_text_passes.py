@@ -12,7 +12,8 @@ from inference.schemas import TextAnswer, TextRequest
 from inference.settings import InferenceSettings
 from inference.testing import ManualClock
 from inference.text.conversation import Said
-from inference.text_answers import Checking, TextAnswers
+from inference.text_answers import TextAnswers
+from inference.text_checking import Checking
 from inference.text_passes import Passes, asks_nothing
 from models.taxonomy import Taxonomy
 
