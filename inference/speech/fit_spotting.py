@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/livewarden-fit-spotting"), help="for what is made on the way")
     parser.add_argument("--model", type=Path, default=FOLDER / MODEL, help="folder with manifest and graph")
     parser.add_argument("--told", type=float, default=0.03, help="false alarms a keyword and hour at which a term is told")
-    parser.add_argument("--told-two", type=float, default=0.3, help="the same for two syllables")
+    parser.add_argument("--told-two", type=float, default=0.1, help="the same for two syllables")
     parser.add_argument("--sentences", type=int, default=40, help="of each synthetic voice")
     parser.add_argument("--made-up", type=int, default=300, help="utterances of made-up people")
     given = parser.parse_args()
