@@ -1,7 +1,8 @@
 """Figures of the logo networks on scenes of the test side: what the finder finds, and what the whole finds of what is enrolled.
 
-A look is one scene. Half of its marks are enrolled among others that are nowhere; the rest are strangers that must not be taken for
-any. A finding is right where it names the mark and its box covers it by half; precision counts every other finding.
+A look is one scene. Half of its marks are enrolled among others that are nowhere; the rest are strangers, of other styles, that must
+not be taken for any. A finding is right where it names the mark and lies on it; precision counts every other finding. How many of the
+right ones overlap by half is a figure of its own.
 """
 
 from __future__ import annotations
@@ -199,8 +200,11 @@ def open_set(
 
 
 def _chosen(stored: Sequence[Stored], n_enrolled: int, random: Random) -> list[int]:
-    seeds = sorted({seed for scene in stored for seed in scene.seeds})
-    chosen = random.sample(seeds, min(len(seeds) // 2, n_enrolled * 4 // 5))
+    # By families: a stranger of the same style as an enrolled mark may be the very same disc.
+    families = sorted({seed // FAMILY for scene in stored for seed in scene.seeds})
+    half = set(random.sample(families, len(families) // 2))
+    chosen = sorted({seed for scene in stored for seed in scene.seeds if seed // FAMILY in half})
+    chosen = random.sample(chosen, min(len(chosen), n_enrolled * 4 // 5))
     return chosen + [mark_seed(_OTHERS_FROM + at, Part.TEST) for at in range(min(N_OTHERS_MOST, n_enrolled - len(chosen)))]
 
 
