@@ -30,6 +30,8 @@ KNOWN_SCORE, KNOWN_SLOPE = 0.99, 0.004
 """Score of a very picture, and what each differing bit takes from it: 0.87 at the index's 31 bits."""
 NAMED_SCORE = 0.7
 """A title's name in a text: somebody should look; it may be talked about, or searched for."""
+PASSED_BELOW = 0.5
+"""A frame with no higher score has passed: other games are a little like a title, and are what it must be told apart from."""
 NAMES_LIST = "gallery"
 """What matches of names call the list they are on."""
 _NAMED_SCENES = frozenset({Scene.OCR, Scene.ROOM_TITLE})
@@ -111,13 +113,13 @@ class GalleryDetector(StagedDetector[FrameSample, tuple[Gallery, tuple[Part, ...
         return GalleryOutputs(gallery=gallery, parts=parts, looks=glimpse.looks, timings=glimpse.timings)
 
     def findings(self, outputs: GalleryOutputs, sample: FrameSample) -> tuple[Finding, ...]:
-        """The surest hit of each title; the whole frame's look is offered to the ordinary frames where there is none."""
+        """The surest hit of each title; the whole frame's look is offered to the ordinary frames where none is worth a question."""
         best: dict[str, _Hit] = {}
         for hit in _hits(outputs):
             known = best.get(hit.title.name)
             if known is None or hit.score > known.score:
                 best[hit.title.name] = hit
-        if not best and len(outputs.looks):
+        if len(outputs.looks) and all(hit.score < PASSED_BELOW for hit in best.values()):
             self._book.ordinary.take(sample.room_id, outputs.looks[0].copy(), now_s=self._host.clock.now_s())
         return tuple(self._finding(hit, sample) for hit in best.values())
 
