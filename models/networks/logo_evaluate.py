@@ -1,8 +1,8 @@
 """Figures of the logo networks on scenes of the test side: what the finder finds, and what the whole finds of what is enrolled.
 
-A look is one scene. Half of its marks are enrolled among others that are nowhere; the rest are strangers, of other styles, that must
-not be taken for any. A finding is right where it names the mark and lies on it; precision counts every other finding. How many of the
-right ones overlap by half is a figure of its own.
+A look is one scene. Half of its marks are enrolled among others that are nowhere; the rest are strangers, of other styles, that
+must not be taken for any. A finding is right where it names the mark and lies on it; precision counts every other finding. How many
+of the right ones overlap by half is a figure of its own.
 """
 
 from __future__ import annotations
