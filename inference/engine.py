@@ -100,7 +100,7 @@ class Engine:
             device,
             text,
             threads=threads,
-            options=BuildOptions(OcrSettings(settings.models.ocr_side_px), settings.speech.options, settings.data_dir),
+            options=BuildOptions(OcrSettings(settings.models.ocr_side_px), settings.speech.options, settings.shared),
         )
         missing = dict(built.missing)
         classifier = _open_classifier(settings, device, missing)

@@ -209,7 +209,7 @@ class EnrolmentStore(Generic[E]):
         except OSError as exc:
             raise ConfigError(
                 f"{self._noun} store {self.root} cannot be written: {exc.strerror or exc}; nothing was changed, make room or set "
-                "data_dir to a folder that can be written"
+                "shared_dir, or data_dir, to a folder that can be written"
             ) from exc
 
     def _write_live(self, live: _Live) -> None:

@@ -49,9 +49,7 @@ def add(
         list[Path] | None, typer.Option("--not", help="A picture, folder or clip that looks like it and is not; repeatable.")
     ] = None,
     alias: Annotated[list[str] | None, typer.Option(help="Another name, looked for on the screen and in room titles.")] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Look for these very pictures only, not for their like.")
-    ] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Look for these very pictures only, not for their like.")] = False,
     from_: Annotated[str, typer.Option("--from", help="In effect from this moment, ISO 8601; a date is midnight UTC.")] = "",
     until: Annotated[str, typer.Option(help="In effect until this moment.")] = "",
     owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
@@ -71,7 +69,7 @@ def add(
             owner=owner,
         )
         settings = InferenceSettings.load(config)
-        desk = gallery_desk(settings.models.dir, settings.data_dir, SystemClock())
+        desk = gallery_desk(settings.models.dir, settings.shared, SystemClock())
         lesson = Lesson(read_files(files, read_clip), read_files(not_ or [], read_clip))
         learnt = desk.teach(name, lesson, order)
         if as_json:
@@ -208,4 +206,4 @@ def _row(title: Title) -> tuple[str, ...]:
 
 
 def _store(config: Path | None) -> GalleryStore:
-    return gallery_store(InferenceSettings.load(config).data_dir)
+    return gallery_store(InferenceSettings.load(config).shared)

@@ -118,7 +118,7 @@ def import_file(
         content = _read_clean(file, kind, as_json=as_json)
         rate = None
         if isinstance(content, WordList):
-            report = Trial.of(deployment, ListStore.under(deployment.data_dir), scene, corpus).replay(content)
+            report = Trial.of(deployment, ListStore.under(deployment.shared), scene, corpus).replay(content)
             _tell(report, content, budget, as_json=as_json, scene=scene)
             rate = report.rate
             if not report.within(budget) and not force:
@@ -126,7 +126,7 @@ def import_file(
                 raise typer.Exit(Exit.REFUSED)
         elif silenced := silenced_base_terms(content):
             typer.echo(f"warning: switches off shipped terms: {', '.join(term.text for term in silenced)}", err=True)
-        stored = ListStore.under(deployment.data_dir).publish(name, content, Notes(SystemClock().utc(), owner, file.name, rate))
+        stored = ListStore.under(deployment.shared).publish(name, content, Notes(SystemClock().utc(), owner, file.name, rate))
         typer.echo(f"{stored.ref} is in force", err=as_json)
 
 
@@ -144,7 +144,7 @@ def check(
         content = _read_clean(file, Kind.BLOCK, as_json=as_json)
         assert isinstance(content, WordList)  # for the type checker: that is what a block list is read as
         deployment = InferenceSettings.load(config)
-        report = Trial.of(deployment, ListStore.under(deployment.data_dir), scene, corpus).replay(content)
+        report = Trial.of(deployment, ListStore.under(deployment.shared), scene, corpus).replay(content)
         _tell(report, content, budget, as_json=as_json, scene=scene)
         raise typer.Exit(Exit.DONE if report.within(budget) else Exit.REFUSED)
 
@@ -224,14 +224,14 @@ def _try_sound(texts: Sequence[str], file: Path, deployment: InferenceSettings, 
 
 
 def _store(config: Path | None) -> ListStore:
-    return ListStore.under(InferenceSettings.load(config).data_dir)
+    return ListStore.under(InferenceSettings.load(config).shared)
 
 
 def _engine(deployment: InferenceSettings) -> TextOnly:
     """Put together all lists in force: shipped, configured and imported."""
     taxonomy, text = Taxonomy.load(), deployment.text
-    lists = (*text.lists, *ListStore.under(deployment.data_dir).live_block_paths())
-    allow = (*text.allow, *ListStore.under(deployment.data_dir).live_allow_paths())
+    lists = (*text.lists, *ListStore.under(deployment.shared).live_block_paths())
+    allow = (*text.allow, *ListStore.under(deployment.shared).live_allow_paths())
     checker = TextChecker.load(lists, allow, labels=taxonomy)
     return TextOnly(checker, PolicyBook.load(deployment.policies, taxonomy=taxonomy))
 

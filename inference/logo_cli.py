@@ -153,12 +153,12 @@ def _tell(examined: Examined) -> None:
 
 
 def _store(config: Path | None) -> LogoStore:
-    return logo_store(InferenceSettings.load(config).data_dir)
+    return logo_store(InferenceSettings.load(config).shared)
 
 
 def _desk(config: Path | None) -> LogoDesk:
     settings = InferenceSettings.load(config)
-    return logo_desk(settings.models.dir, settings.data_dir, SystemClock())
+    return logo_desk(settings.models.dir, settings.shared, SystemClock())
 
 
 def _name_of(file: Path) -> str:

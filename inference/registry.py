@@ -101,7 +101,7 @@ class BuildOptions:
     """How text on pictures is read."""
     recogniser: RecogniserOptions | None = None
     """What writes speech down; None: nothing does, and `asr` is neither there nor missing."""
-    data_dir: Path | None = None
+    shared_dir: Path | None = None
     """Under which enrolled logos lie; None: none are enrolled."""
 
 
@@ -152,8 +152,8 @@ def build_detectors(
         lambda: VadDetector(loader.voice(), host=host),
         lambda: _spotting(loader, term_source(text, device.clock), host, text_labels),
         lambda: QualityDetector(host=host),
-        lambda: _logos(loader, options.data_dir, host, text_labels, followers),
-        lambda: _gallery(loader, options.data_dir, host, text_labels, followers, shown),
+        lambda: _logos(loader, options.shared_dir, host, text_labels, followers),
+        lambda: _gallery(loader, options.shared_dir, host, text_labels, followers, shown),
         lambda: _transcripts(loader, options.recogniser, text.findings, host, text_labels),
         lambda: _sounds(loader, host),
     )

@@ -98,7 +98,9 @@ class InferenceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LIVEWARDEN_", env_nested_delimiter="__", extra="ignore", yaml_file=None)
 
     data_dir: Path = Field(default_factory=default_data_dir)
-    """Imported word lists; on the streams floor also outbox, index and evidence."""
+    """Outbox, index and evidence of the streams floor; one process's own."""
+    shared_dir: Path | None = None
+    """Imported word lists, enrolled logos, taught titles; None: `data_dir`. In a cluster a volume that all APIs and workers mount."""
     device: DeviceSettings = Field(default_factory=DeviceSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
@@ -106,6 +108,11 @@ class InferenceSettings(BaseSettings):
     speech: RecogniserSettings = Field(default_factory=RecogniserSettings)
     policies: tuple[Path, ...] = ()
     """Policy files of this deployment, beside the shipped `default` and `danmaku-default`."""
+
+    @property
+    def shared(self) -> Path:
+        """Folder of what staff import, enrol and teach."""
+        return self.data_dir if self.shared_dir is None else self.shared_dir
 
     @classmethod
     def settings_customise_sources(

@@ -24,5 +24,5 @@ class TextLists:
         Raises:
             ConfigError: the store of imported lists cannot be read.
         """
-        store = ListStore.under(settings.data_dir)
+        store = ListStore.under(settings.shared)
         return cls((*settings.text.lists, *store.live_block_paths()), (*settings.text.allow, *store.live_allow_paths()))

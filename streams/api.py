@@ -70,7 +70,7 @@ def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGI
     app.include_router(room_routes(behind.desk, Intake(behind.desk), settings.url_policy))
     app.include_router(violation_routes(behind.index, behind.evidence, behind.desk))
     app.include_router(_logo_routes(settings, behind.engine))
-    app.include_router(gallery_routes(lambda: gallery_desk(settings.models.dir, settings.data_dir, behind.engine.clock)))
+    app.include_router(gallery_routes(lambda: gallery_desk(settings.models.dir, settings.shared, behind.engine.clock)))
     app.include_router(console_routes(Taxonomy.load()))
     _add_health(app, settings, behind)
     app.add_middleware(_Measured, metrics=behind.engine.metrics)
@@ -80,7 +80,7 @@ def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGI
 def _logo_routes(settings: Settings, engine: Engine) -> APIRouter:
     """Routes of enrolled logos; where the networks that see them are missing, they say so."""
     try:
-        return logo_routes(logo_desk(settings.models.dir, settings.data_dir, engine.clock))
+        return logo_routes(logo_desk(settings.models.dir, settings.shared, engine.clock))
     except (LivewardenError, ModelsError) as error:
         return logo_routes(None, str(error))
 

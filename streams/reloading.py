@@ -63,7 +63,7 @@ class Reloader:
         self._settings = settings
         self._policy_files = FileWatch(settings.policies)
         self._list_files = FileWatch((*settings.text.lists, *settings.text.allow))
-        self._store = ListStore.under(settings.data_dir)
+        self._store = ListStore.under(settings.shared)
         self._stamp = self._store.stamp()
 
     async def policies(self) -> bool:

@@ -63,10 +63,18 @@ def run_scan(settings: Settings, order: ScanOrder) -> int:
     if policy is not None and Path(policy).is_file():
         settings = settings.model_copy(update={"policies": (*settings.policies, Path(policy))})
     with tempfile.TemporaryDirectory(prefix="livewarden-scan-") as folder:
-        # The outbox of a scan is its own; evidence stays where the deployment keeps it.
+        # The outbox of a scan is its own; evidence stays where the deployment keeps it, and what staff taught is looked for.
         no_broker = settings.kafka.model_copy(update={"bootstrap_servers": ()})
         evidence = settings.evidence.model_copy(update={"uri": settings.evidence_uri})
-        own = settings.model_copy(update={"data_dir": Path(folder), "kafka": no_broker, "evidence": evidence, "index_url": None})
+        own = settings.model_copy(
+            update={
+                "data_dir": Path(folder),
+                "shared_dir": settings.shared,
+                "kafka": no_broker,
+                "evidence": evidence,
+                "index_url": None,
+            }
+        )
         return asyncio.run(_Scan(own, order).run())
 
 

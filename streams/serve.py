@@ -162,9 +162,7 @@ async def running(settings: Settings, role: Role) -> AsyncIterator[Running]:
     stores = Stores.open(settings, clock=clock, metrics=engine.metrics)
     try:
         service = text_service(settings, engine)
-        desk = (
-            clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role, service.desk)
-        )
+        desk = clustered(engine, stores, settings) if role is Role.API else watching(engine, stores, settings, role, service.desk)
         async with (
             desk as behind,
             _following(engine, settings, role),

@@ -60,9 +60,7 @@ T = TypeVar("T")
 class Worker:
     """Watches the rooms of one process; implements `RoomDesk`. All methods belong to the loop `run` runs on, `on_*` excepted."""
 
-    def __init__(
-        self, engine: Engine, stores: Stores, settings: Settings, *, clock: Clock, texts: TextDesk | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, stores: Stores, settings: Settings, *, clock: Clock, texts: TextDesk | None = None) -> None:
         self._engine = engine
         self._stores = stores
         self._settings = settings

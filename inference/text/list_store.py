@@ -219,7 +219,7 @@ class ListStore:
         except OSError as exc:
             raise ConfigError(
                 f"list store {self.root} cannot be written: {exc.strerror or exc}; list {name!r} {self._state(name)}, "
-                "make room or set data_dir to a folder that can be written"
+                "make room or set shared_dir, or data_dir, to a folder that can be written"
             ) from exc
 
     def _state(self, name: str) -> str:

@@ -301,7 +301,7 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_setting(tmp_path: Path
     (tmp_path / "lexicons").write_text("a file where the folder should be")
     store = ListStore.under(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"cannot be written: .* set data_dir"):
+    with pytest.raises(ConfigError, match=r"cannot be written: .* set shared_dir"):
         store.publish("ads", words("天狼星"), NOTES)
     with pytest.raises(ConfigError, match="cannot read list store"):
         store.names()
