@@ -24,10 +24,10 @@ from inference.sessions import OnnxSession
 from inference.verdicts import ModelRef
 from inference.vision.eyes import Eye, NetworkEye, PlainEye, runner
 from inference.vision.gallery_page import GalleryPage, Looks, TitleLooks, page_of
+from models.image_ordinary import HELD_OUT, ordinary_frames
+from models.image_titles import Title
+from models.image_views import CLIP_SUFFIXES, read_clip, read_pictures, view
 from models.manifest import Manifest, Preprocess, Provenance, TensorSpec
-from models.networks.image_ordinary import HELD_OUT, ordinary_frames
-from models.networks.image_titles import Title
-from models.networks.image_views import CLIP_SUFFIXES, read_clip, read_pictures, view
 from models.shipped import FOLDER
 
 TITLES = ("freedoom", "openttd")

@@ -19,8 +19,8 @@ import numpy as np
 from inference.samples import Pixels
 from inference.vision.hashes import MAX_DISTANCE, HashIndex, spellings_of
 from inference.vision.pdq import distance, hash_of
-from models.networks.image_titles import Title
-from models.networks.image_views import CLIP_SUFFIXES, read_clip, read_pictures
+from models.image_titles import Title
+from models.image_views import CLIP_SUFFIXES, read_clip, read_pictures
 from tests.inference.samples_maker import broadcast
 
 N_HASHES = 100_000

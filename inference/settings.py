@@ -100,7 +100,7 @@ class InferenceSettings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir)
     """Outbox, index and evidence of the streams floor; one process's own."""
     shared_dir: Path | None = None
-    """Imported word lists, enrolled logos, taught titles; None: `data_dir`. In a cluster a volume that all APIs and workers mount."""
+    """Imported word lists, enrolled logos, taught titles; None: `data_dir`. In a cluster a volume that all pods mount."""
     device: DeviceSettings = Field(default_factory=DeviceSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)

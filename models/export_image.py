@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.digests import sha256_of
 from models.errors import DataError
+from models.image_titles import Pixels
 from models.manifest import Licence, Manifest, Preprocess, Provenance, TensorSpec
 from models.networks.image import SIDE_PX, Conv, FrameNet
-from models.networks.image_titles import Pixels
 from models.seam import TextServing
 from models.store import MANIFEST_FILE
 from models.train_image import ORDINARY_FRAMES_FILE, load_net, tensor

@@ -77,7 +77,8 @@ def at_ratio(power: Power, noise: Power, ratio_db: float, rng: np.random.Generat
     loud = max(1e-9, float(power.mean()))
     noise = noise * np.float32(loud / max(1e-9, float(noise.mean())) * 10 ** (-ratio_db / 10))
     cross = 2.0 * np.sqrt(power * noise) * np.cos(rng.uniform(0.0, 2.0 * np.pi, power.shape).astype(np.float32))
-    return np.maximum(power + noise + cross, 0.0).astype(np.float32)
+    mixed: Power = np.maximum(power + noise + cross, 0.0).astype(np.float32)
+    return mixed
 
 
 def echoed(power: Power, rng: np.random.Generator) -> Power:

@@ -22,10 +22,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.errors import DataError
+from models.image_ordinary import HELD_OUT, ordinary_frames
+from models.image_titles import Pixels, Title
+from models.image_views import CLIP_SUFFIXES, VIEW_SIZE, part_of_frame, read_clip, read_pictures, view
 from models.networks.image import SIDE_PX, FrameNet, FrameShape
-from models.networks.image_ordinary import HELD_OUT, ordinary_frames
-from models.networks.image_titles import Pixels, Title
-from models.networks.image_views import CLIP_SUFFIXES, VIEW_SIZE, part_of_frame, read_clip, read_pictures, view
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.vision.descriptor import describe
 from inference.vision.eyes import ORDINARY_DESCRIBED
-from models.networks.image_ordinary import ordinary_frames
+from models.image_ordinary import ordinary_frames
 
 
 def main(data: Path) -> None:

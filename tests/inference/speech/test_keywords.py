@@ -139,7 +139,7 @@ async def test_rooms_share_batches_and_each_gets_its_own_answer(threads: ThreadP
         net.hold()
         waiting = asyncio.gather(*(found(detector, sample) for sample in samples))
         await asyncio.to_thread(net.wait_entered)
-        while detector._model.lane.statistics().n_waiting < len(samples) - 1:
+        while detector._model.lane.statistics().n_waiting < len(samples) - 1:  # noqa: ASYNC110  nothing tells that a ticket waits
             await asyncio.sleep(0)
         net.release()
         answers = await waiting

@@ -15,7 +15,7 @@ from inference.vision.eyes import PlainEye
 from inference.vision.gallery_book import GalleryBook, GalleryFollower, gallery_store
 from inference.vision.gallery_desk import GalleryDesk, Lesson, TitleOrder
 from inference.vision.ordinary import OrdinaryFrames
-from models.networks.image_titles import Title
+from models.image_titles import Title
 from models.taxonomy import Taxonomy
 
 LABEL = "banned_game.regulated"

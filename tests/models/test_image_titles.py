@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.networks.image_titles import SIZE, VIEWS, Title
-from models.networks.image_views import VIEW_SIZE, part_of_frame, view
+from models.image_titles import SIZE, VIEWS, Title
+from models.image_views import VIEW_SIZE, part_of_frame, view
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from models.errors import DataError
-from models.networks.image_titles import Pixels, Title
-from models.networks.image_views import CLIP_SUFFIXES, read_clip, read_pictures, view
+from models.image_titles import Pixels, Title
+from models.image_views import CLIP_SUFFIXES, read_clip, read_pictures, view
 
 HELD_OUT = frozenset({"freedoom", "openttd", "tears-of-steel-battle-clip-medium", "nasa_13013", "car-detection", "cockatoo"})
 """Games and clips that nothing shipped has learnt from: `benchmarks/bench_gallery.py` measures on them."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from models.errors import DataError
-from models.networks.image_titles import Pixels
+from models.image_titles import Pixels
 
 VIEW_SIZE = (384, 216)
 """Width and height a view is distorted at, before the network's own size."""
