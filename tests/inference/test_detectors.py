@@ -82,7 +82,7 @@ async def test_a_huge_frame_is_answered(built: Built, name: str) -> None:
     detector = built.detectors[name]
     if detector.modality is Modality.AUDIO:
         answer = await detector.detect(clip(np.zeros(16_000 * 700, np.float32)))
-        assert answer.findings == ()
+        assert {finding.label for finding in answer.findings} <= {"quality.mute"}  # which is what digital silence is
         assert answer.extras.speech is None or answer.extras.speech.segments == ()
     else:
         assert (await detector.detect(frame(np.zeros((4096, 4096, 3), np.uint8)))).findings == ()
