@@ -17,8 +17,8 @@ from tests.models.logo_footage import write_footage
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="scenes go through the program ffmpeg")
 
 
-SEED = 2
-"""One whose scene is a single frame with marks on it."""
+SEED = 8
+"""One whose scene is three frames with marks on them."""
 
 
 @pytest.fixture(scope="module")
