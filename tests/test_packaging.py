@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA_FILES = {
     "models/taxonomy.yaml",
     "models/zoo.yaml",
+    "models/shipped_models/speech-units/manifest.yaml",
+    "models/shipped_models/speech-units/units.onnx",
     "models/shipped_models/text-classifier/text.onnx",
     "models/shipped_models/text-classifier/manifest.yaml",
     "inference/default_policy.yaml",
