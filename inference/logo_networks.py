@@ -24,6 +24,8 @@ from models.taxonomy import Taxonomy
 
 SHAPES = ((360, 640), (640, 360), (480, 640))
 """Rows and columns of packed planes that the finder is warmed for: broadcasts, telephones, old cameras."""
+STRANGERS = "strangers.npy"
+"""File beside the teller's graph: embeddings of things that nobody enrolled."""
 MAX_VIEWS = 16
 """Views of a mark that run together."""
 
@@ -48,7 +50,8 @@ def direct_mark_reader(store: ModelStore) -> MarkReader:
     def embed(rgba: Pixels) -> Vectors:
         return prototypes_of(rgba, run)
 
-    return MarkReader(embed, manifest.sha256)
+    strangers = np.load(stored.onnx_path.with_name(STRANGERS), allow_pickle=False) if STRANGERS in manifest.extra_files else None
+    return MarkReader(embed, manifest.sha256, strangers)
 
 
 def open_logos(loader: Loader, host: Host, labels: frozenset[str]) -> tuple[LogoDetector, LogoBook]:

@@ -25,7 +25,7 @@ from inference.vision.recent_frames import RecentFrames
 from models.calibration import Calibration
 from models.logo_boxes import moved, places_of
 from models.logo_codec import LONGEST_PX, N_FRAMES, SIDE_MULTIPLE_PX, Floats, Planes, crops, packed, planes_of
-from models.logo_matching import N_NUMBERS, Match, Seen, matches_of
+from models.logo_matching import MOST_MARGIN, N_NUMBERS, Match, Seen, matches_of
 
 KEPT_S = 45.0
 """Frames farther apart than this say nothing of each other, seconds."""
@@ -69,7 +69,7 @@ class LogoDetector(StagedDetector[FrameSample, Planes | None, LogoOutputs]):
         self._finds, self._tells = finder.manifest, teller.manifest
         self._book = book
         self._frames = RecentFrames(n_frames=N_FRAMES, max_age_s=KEPT_S, max_rooms=MAX_ROOMS)
-        self._calibration = calibration_of(self._tells.number("likeness"))
+        self._calibration = calibration_of(self._tells.number("review"), self._tells.number("block"))
 
     def forget(self, room_id: str) -> None:
         """Let a room's frames go."""
@@ -140,7 +140,7 @@ class LogoDetector(StagedDetector[FrameSample, Planes | None, LogoOutputs]):
         left, top, right, bottom = (float(side) for side in match.box)
         x, y = max(0.0, left / size[0]), max(0.0, top / size[1])
         w, h = min(1.0, right / size[0]) - x, min(1.0, bottom / size[1]) - y
-        return Box(x, y, max(0.0, w), max(0.0, h), score=float(self._calibration.apply(match.likeness)), name=entry.title)
+        return Box(x, y, max(0.0, w), max(0.0, h), score=float(self._calibration.apply(match.score)), name=entry.title)
 
 
 _NOTHING = Seen(
@@ -148,10 +148,9 @@ _NOTHING = Seen(
 )
 
 
-def calibration_of(likeness: float) -> Calibration:
-    """Turn cosines into scores: 0.6, from which the shipped policy has a person look, where the network is as precise as 0.97."""
-    sure = likeness + 0.6 * (1.0 - likeness)
-    return Calibration.of([[0.0, 0.0], [max(0.05, likeness - 0.15), 0.4], [likeness, 0.6], [sure, 0.95], [1.0, 0.99]])
+def calibration_of(review: float, block: float) -> Calibration:
+    """Turn what a match is worth, likeness and margin together, into scores: 0.6 and 0.9 where the network's own thresholds lie."""
+    return Calibration.of([[0.0, 0.0], [review - 0.2, 0.35], [review, 0.6], [block, 0.9], [1.0 + MOST_MARGIN, 0.99]])
 
 
 def frame_of(picture: Picture) -> Pixels:

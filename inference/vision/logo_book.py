@@ -101,6 +101,8 @@ class MarkReader:
     """From a mark's RGBA pixels to its embeddings, one for each way it may be met."""
     model: str
     """Which network that is: start of its sha256. Embeddings of another one mean nothing to it."""
+    strangers: Vectors | None = None
+    """How it sees what nobody enrolls, shape (m, d): what is as like one of these as like a logo is none."""
 
     @property
     def vectors_file(self) -> str:
@@ -133,9 +135,10 @@ class LogoPage:
         return f"LogoPage({len(self.logos)} logos)"
 
 
-def page_of(logos: Sequence[tuple[Enrolled[LogoEntry], Vectors]]) -> LogoPage:
+def page_of(logos: Sequence[tuple[Enrolled[LogoEntry], Vectors]], strangers: Vectors | None = None) -> LogoPage:
     """Write a page from logos and their embeddings."""
-    return LogoPage({logo.name: logo for logo, _ in logos}, MarkIndex({logo.name: vectors for logo, vectors in logos}))
+    index = MarkIndex({logo.name: vectors for logo, vectors in logos}, strangers)
+    return LogoPage({logo.name: logo for logo, _ in logos}, index)
 
 
 class LogoBook:
@@ -160,7 +163,7 @@ class LogoBook:
                 self._known[key] if key in self._known else self._reader.read(logo) for key, logo in zip(keys, logos, strict=True)
             ]
             self._known = dict(zip(keys, vectors, strict=True))
-            self.page = page_of(list(zip(logos, vectors, strict=True)))
+            self.page = page_of(list(zip(logos, vectors, strict=True)), self._reader.strangers)
 
 
 def pictures_of(logo: Enrolled[LogoEntry]) -> list[Pixels]:

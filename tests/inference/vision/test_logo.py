@@ -135,12 +135,13 @@ async def test_what_staff_say_of_size_and_place_counts(
     assert "guagua-tv" not in {one.sublabel for one in last.findings}
 
 
-def test_a_look_as_precise_as_asked_is_for_a_person_and_surer_ones_score_higher() -> None:
-    calibration = calibration_of(0.55)
+def test_the_networks_own_thresholds_are_where_a_person_looks_and_where_it_is_sure() -> None:
+    calibration = calibration_of(0.62, 0.75)
 
-    assert float(calibration.apply(0.55)) == pytest.approx(0.6)
-    assert float(calibration.apply(0.3)) < 0.5
-    assert float(calibration.apply(0.9)) > 0.9
+    assert float(calibration.apply(0.62)) == pytest.approx(0.6)
+    assert float(calibration.apply(0.75)) == pytest.approx(0.9)
+    assert float(calibration.apply(0.4)) < 0.5
+    assert float(calibration.apply(1.3)) == pytest.approx(0.99)
 
 
 @pytest.mark.parametrize(("size", "shape"), [((1280, 720), (1080, 1280)), ((720, 1280), (1920, 720)), ((100, 37), (720, 1280))])
