@@ -81,6 +81,7 @@ const WORDS = {
   reason_codec_unsupported: ["codec unsupported", "编码不支持"],
   reason_corrupt: ["corrupt", "数据损坏"],
   reason_ended: ["ended", "已结束"],
+  reason_no_media: ["no media arrive", "没有收到媒体"],
   reason_no_stream: ["no stream", "无流"],
   reason_decode_error: ["decode error", "解码错误"],
   reason_overload: ["overload", "过载"],
