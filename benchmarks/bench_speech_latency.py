@@ -130,19 +130,19 @@ def floor(kafka: KafkaBroker) -> list[float]:
     """Seconds of a bare message's way through the same broker."""
     from kafka import KafkaConsumer, KafkaProducer
 
+    from streams.alerts import Topic
     from streams.kafka import client_options, open_client
 
     options: dict[str, Any] = client_options(kafka.settings())
     producer = open_client(KafkaProducer, **options, acks="all", enable_idempotence=False, linger_ms=0)
-    producer.send("bench-floor", value=b"x").get(10)
     consumer = open_client(KafkaConsumer, **options, auto_offset_reset="latest")
-    consumer.subscribe(["bench-floor"])
+    consumer.subscribe([Topic.SHADOW])
     consumer.poll(timeout_ms=3000)
     took_s = []
     for _ in range(N_FLOOR):
         time.sleep(0.1)
         began_s = time.perf_counter()
-        producer.send("bench-floor", value=b"x" * 2048)
+        producer.send(Topic.SHADOW, value=b"x" * 2048)
         while not consumer.poll(timeout_ms=50):
             pass
         took_s.append(time.perf_counter() - began_s)

@@ -50,7 +50,9 @@ def direct_mark_reader(store: ModelStore) -> MarkReader:
     def embed(rgba: Pixels) -> Vectors:
         return prototypes_of(rgba, run)
 
-    strangers = np.load(stored.onnx_path.with_name(STRANGERS), allow_pickle=False) if STRANGERS in manifest.extra_files else None
+    strangers = None
+    if STRANGERS in manifest.extra_files:
+        strangers = np.load(stored.onnx_path.with_name(STRANGERS), allow_pickle=False).astype(np.float32)
     return MarkReader(embed, manifest.sha256, strangers)
 
 
