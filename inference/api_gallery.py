@@ -10,11 +10,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 
-from inference.api import MULTIPART_SLACK, read_body
+from inference.api_uploads import read_files
 from inference.errors import InvalidSample, NotFound
 from inference.gallery_cli import title_view
 from inference.pictures import MAX_PICTURE_BYTES
@@ -132,23 +129,9 @@ async def read_lesson(request: Request) -> tuple[list[bytes], list[bytes]]:
         SampleTooLarge: they are over 80 MB together.
         InvalidSample: a multipart body without a file, with too many, or damaged.
     """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return [await read_body(request.receive, MAX_PICTURE_BYTES)], []
-    whole = {"type": "http.request", "body": await read_body(request.receive, MAX_BODY + MULTIPART_SLACK), "more_body": False}
-
-    async def again() -> dict[str, Any]:
-        return whole
-
-    shown: list[bytes] = []
-    against: list[bytes] = []
-    try:
-        async with Request(request.scope, again).form(max_files=MAX_FILES, max_fields=16) as form:
-            for field, part in form.multi_items():
-                if isinstance(part, UploadFile):
-                    (against if field == AGAINST_FIELD else shown).append(await part.read())
-    except (MultiPartException, HTTPException) as error:
-        told = error.message if isinstance(error, MultiPartException) else error.detail
-        raise InvalidSample(f"the multipart body cannot be read: {told.rstrip('.')}; send 1 to {MAX_FILES} files") from error
+    files = await read_files(request, max_bytes=MAX_BODY, max_files=MAX_FILES)
+    shown = [data for field, data in files if field != AGAINST_FIELD]
+    against = [data for field, data in files if field == AGAINST_FIELD]
     return shown, against
 
 

@@ -9,11 +9,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 
-from inference.api import MULTIPART_SLACK, read_body
+from inference.api_uploads import read_files
 from inference.enrolment import Enrolled
 from inference.errors import InvalidSample, NotFound, NotReady
 from inference.logo_cli import logo_view
@@ -138,20 +135,7 @@ async def read_pictures(request: Request) -> list[bytes]:
         SampleTooLarge: they are over 40 MB together.
         InvalidSample: a multipart body without a file, with too many, or damaged.
     """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return [await read_body(request.receive, MAX_PICTURE_BYTES)]
-    body = await read_body(request.receive, MAX_BODY + MULTIPART_SLACK)
-    whole = {"type": "http.request", "body": body, "more_body": False}
-
-    async def again() -> dict[str, Any]:
-        return whole
-
-    try:
-        async with Request(request.scope, again).form(max_files=MAX_PICTURES, max_fields=16) as form:
-            pictures = [await part.read() for _, part in form.multi_items() if isinstance(part, UploadFile)]
-    except (MultiPartException, HTTPException) as error:
-        told = error.message if isinstance(error, MultiPartException) else error.detail
-        raise InvalidSample(f"the multipart body cannot be read: {told.rstrip('.')}; send 1 to {MAX_PICTURES} files") from error
+    pictures = [data for _, data in await read_files(request, max_bytes=MAX_BODY, max_files=MAX_PICTURES)]
     if not pictures:
         raise InvalidSample(f"the multipart body has no file; send 1 to {MAX_PICTURES} parts with a file name")
     return pictures

@@ -5,25 +5,17 @@ Exit codes: 0 done, 1 refused (a list hits too many ordinary lines, or a tried t
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from enum import IntEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from inference.cli import TextOnly
 from inference.clock import SystemClock
-from inference.errors import LivewardenError
 from inference.lexicon_views import (
     HIT_COLUMNS,
     VERSION_COLUMNS,
-    Row,
     contents,
     hit_rows,
     judged_line,
@@ -35,6 +27,7 @@ from inference.lexicon_views import (
 )
 from inference.list_trial import Trial, silenced_base_terms
 from inference.policy_book import PolicyBook
+from inference.printing import Exit, echo_json, mistakes_told, show_table
 from inference.samples import Scene
 from inference.settings import InferenceSettings
 from inference.text.check import TextChecker
@@ -43,7 +36,6 @@ from inference.text.list_check import DEFAULT_BUDGET, ListReport, n_untried
 from inference.text.list_store import ListStore
 from inference.text.stored_lists import Kind, Notes
 from inference.verdicts import Decision
-from models.errors import UnknownLabel
 from models.taxonomy import Taxonomy
 
 lexicon_app = typer.Typer(no_args_is_help=True, help="Word lists and allow-lists: import, check on ordinary chat, roll back.")
@@ -62,24 +54,16 @@ File = Annotated[Path, typer.Argument(help="A .csv with a header (term,label,lev
 Name = Annotated[str, typer.Argument(help="Name of the list.")]
 
 
-class Exit(IntEnum):
-    """What the shell learns."""
-
-    DONE = 0
-    REFUSED = 1
-    UNREADABLE = 2
-
-
 @lexicon_app.command("list")
 def list_lists(as_json: AsJson = False, config: Config = None) -> None:
     """List the imported lists, in force or not."""
-    with _mistakes_told():
+    with mistakes_told():
         store = _store(config)
         stored = store.newest()
         if as_json:
-            _echo_json(list(map(version_view, stored)))
+            echo_json(list(map(version_view, stored)))
         elif stored:
-            _show(VERSION_COLUMNS, list(map(version_row, stored)))
+            show_table(VERSION_COLUMNS, list(map(version_row, stored)))
         else:
             typer.echo(f"no lists in {store.root}; import one with `livewarden lexicon import FILE --name N`")
 
@@ -87,14 +71,14 @@ def list_lists(as_json: AsJson = False, config: Config = None) -> None:
 @lexicon_app.command()
 def show(name: Name, as_json: AsJson = False, config: Config = None) -> None:
     """Describe a list: its versions, and what the one in force holds."""
-    with _mistakes_told():
+    with mistakes_told():
         versions = _store(config).versions(name)
         live = next((one for one in versions if one.is_live), None)
         holds = contents(_read(live.path, live.kind), SystemClock().utc()) if live is not None else {}
         if as_json:
-            _echo_json({"name": name, "versions": list(map(version_view, versions)), "holds": holds})
+            echo_json({"name": name, "versions": list(map(version_view, versions)), "holds": holds})
             return
-        _show(VERSION_COLUMNS, list(map(version_row, versions)))
+        show_table(VERSION_COLUMNS, list(map(version_row, versions)))
         for what, n_lines in holds.items():
             typer.echo(f"{what}: {n_lines}")
 
@@ -113,7 +97,7 @@ def import_file(
     config: Config = None,
 ) -> None:
     """Check a list on ordinary chat and put it in force. Exits 1 when it is refused, 2 when a line of it cannot be read."""
-    with _mistakes_told():
+    with mistakes_told():
         deployment = InferenceSettings.load(config)
         content = _read_clean(file, kind, as_json=as_json)
         rate = None
@@ -140,7 +124,7 @@ def check(
     config: Config = None,
 ) -> None:
     """Replay a list on ordinary chat. Exits 1 when it hits more than the budget allows, 2 when a line of it cannot be read."""
-    with _mistakes_told():
+    with mistakes_told():
         content = _read_clean(file, Kind.BLOCK, as_json=as_json)
         assert isinstance(content, WordList)  # for the type checker: that is what a block list is read as
         deployment = InferenceSettings.load(config)
@@ -161,7 +145,7 @@ def try_texts(
 
     With --audio, whether the texts are heard in a file, on a list or not, and what the lists find there. Exits 1 when one is heard.
     """
-    with _mistakes_told():
+    with mistakes_told():
         if audio is not None:
             raise typer.Exit(_try_sound(texts, audio, InferenceSettings.load(config), as_json=as_json))
         engine = _engine(InferenceSettings.load(config))
@@ -171,7 +155,7 @@ def try_texts(
             if verdict.decision is not Decision.PASS:
                 worst = Exit.REFUSED
             if as_json:
-                _echo_json({"text": text, "decision": verdict.decision, "findings": list(map(judged_view, verdict.judged))})
+                echo_json({"text": text, "decision": verdict.decision, "findings": list(map(judged_view, verdict.judged))})
                 continue
             typer.echo(f"{verdict.decision:<7} {shown(text)}")
             for judged in verdict.judged:
@@ -182,14 +166,14 @@ def try_texts(
 @lexicon_app.command()
 def rollback(name: Name, version: Annotated[int, typer.Argument(help="Version to put in force.")], config: Config = None) -> None:
     """Put another version of a list in force; brings a removed list back too."""
-    with _mistakes_told():
+    with mistakes_told():
         typer.echo(f"{_store(config).rollback(name, version).ref} is in force")
 
 
 @lexicon_app.command()
 def remove(name: Name, config: Config = None) -> None:
     """Take a list out of force. Its versions stay: `rollback` brings it back."""
-    with _mistakes_told():
+    with mistakes_told():
         stored = _store(config).remove(name)
         typer.echo(f"{stored.ref} is out of force; `livewarden lexicon rollback {name} {stored.version}` brings it back")
 
@@ -201,7 +185,7 @@ def export(
     config: Config = None,
 ) -> None:
     """Write a list to standard output, as `import` reads it."""
-    with _mistakes_told():
+    with mistakes_told():
         typer.echo(_store(config).find(name, version).text(), nl=False)
 
 
@@ -212,7 +196,7 @@ def _try_sound(texts: Sequence[str], file: Path, deployment: InferenceSettings, 
     sound = try_sound(texts, file, _engine(deployment).text, deployment)
     for tried in sound.terms:
         if as_json:
-            _echo_json(tried_view(tried, sound))
+            echo_json(tried_view(tried, sound))
             continue
         for line in tried_lines(tried):
             typer.echo(shown(line))
@@ -246,7 +230,7 @@ def _read_clean(file: Path, kind: Kind, *, as_json: bool) -> WordList | AllowLis
     if not content.errors:
         return content
     if as_json:
-        _echo_json({"file": str(file), "errors": [{"line": error.line, "problem": error.problem} for error in content.errors]})
+        echo_json({"file": str(file), "errors": [{"line": error.line, "problem": error.problem} for error in content.errors]})
         raise typer.Exit(Exit.UNREADABLE)
     for error in content.errors[:MAX_ERRORS_SHOWN]:
         typer.echo(shown(f"{file}, {error}"), err=True)
@@ -260,41 +244,14 @@ def _tell(report: ListReport, words: WordList, budget: float, *, as_json: bool, 
     n_terms, n_idle = len(words.terms), n_untried(words.terms, scene, SystemClock().utc())
     if as_json:
         about = {"list": words.name, "scene": scene, "n_terms": n_terms, "n_untried": n_idle}
-        _echo_json(about | report_view(report, budget=budget))
+        echo_json(about | report_view(report, budget=budget))
         return
     rows = list(hit_rows(report))
     if rows:
-        _show(HIT_COLUMNS, rows)
+        show_table(HIT_COLUMNS, rows)
     if (n_more := sum(len(term.hits) for term in report.terms) - len(rows)) > 0:
         typer.echo(f"... and {n_more} more hits, of {len(report.terms)} terms in all")
     if n_idle:
         typer.echo(f"{n_idle} of {n_terms} terms could not hit: they do not count in scene {scene}, or have expired")
     judged = f"{report.rate:.2%}, {'within' if report.within(budget) else 'over'} the budget of {budget:.2%}"
     typer.echo(f"{n_terms} terms hit {report.n_hit} of {report.n_lines} ordinary lines: {judged}")
-
-
-def _show(columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Print a table for eyes, columns divided by tabs for pipes."""
-    console = Console()
-    if not console.is_terminal:
-        for row in (columns, *rows):
-            typer.echo("\t".join(map(str, row)))
-        return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    console.print(table)
-
-
-def _echo_json(value: Any) -> None:
-    typer.echo(msgspec.json.encode(value))
-
-
-@contextlib.contextmanager
-def _mistakes_told() -> Iterator[None]:
-    """Tell a mistake of the user's on standard error and end the command."""
-    try:
-        yield
-    except (LivewardenError, UnknownLabel) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(Exit.UNREADABLE) from None
