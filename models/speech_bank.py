@@ -155,8 +155,16 @@ def training_sources(data: Path, folder: Path, *, synthetic_h: float, seed: int)
         yield Kind.SYNTHETIC, one
 
 
-def synthetic(talk: Talk, espeak: Espeak, *, hours: float, seed: int) -> Iterator[Recording]:
-    """Yield sentences of speakers that espeak-ng has or that are made up, every tenth through a codec."""
+def synthetic(talk: Talk, espeak: Espeak, *, hours: float, seed: int, coded: bool = True) -> Iterator[Recording]:
+    """Yield sentences of speakers that espeak-ng has or that are made up.
+
+    Args:
+        talk: what is said.
+        espeak: who says it.
+        hours: of speech.
+        seed: of chance.
+        coded: whether every tenth goes through a codec.
+    """
     rng = np.random.default_rng(seed)
     left_s, count = hours * 3600.0, 0
     while left_s > 0:
@@ -168,7 +176,7 @@ def synthetic(talk: Talk, espeak: Espeak, *, hours: float, seed: int) -> Iterato
         while len(syllables) < 12:
             syllables += talk.spoken(rng)
         wave = espeak.say(syllables, any_manner(variant, rng), rng)
-        if count % 10 == 0:
+        if coded and count % 10 == 0:
             wave = through(wave, (Codec.AAC, Codec.OPUS, Codec.MP3)[int(rng.integers(3))])
         yield Recording(wave, "", syllables, variant, Part.TRAIN)
         left_s -= len(wave) / 16_000

@@ -147,11 +147,30 @@ class Block(nn.Module):
         self.excite = nn.Linear(width // 8, width)
         self.out = nn.Linear(width, width)
         self.dropout = nn.Dropout(shape.dropout)
+        self.skipped = 0.0
+        """Share of a batch's clips that pass by, in training: the others count the more."""
+        self.by_shifts = False
+        """Whether the convolution is written as sums, which GPUs train faster; the same but for rounding."""
 
     def forward(self, x: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
         """Keep the shape (B, T, D)."""
         y = F.glu(self.widen(self.before(x)), dim=2) * mask
-        y = F.silu(self.after(self.near(y.transpose(1, 2)).transpose(1, 2)))
+        near = shifted(y, self.near) if self.by_shifts else self.near(y.transpose(1, 2)).transpose(1, 2)
+        y = F.silu(self.after(near))
         clip = (y * weight).sum(dim=1) / (weight.sum(dim=1) + 1e-3)  # (B, D)
         y = y * torch.sigmoid(self.excite(F.relu(self.squeeze(clip)))).unsqueeze(1)
-        return x + self.dropout(self.out(y))
+        y = self.dropout(self.out(y))
+        if self.training and self.skipped:
+            y = y * ((torch.rand(len(y), 1, 1, device=y.device) >= self.skipped) / (1.0 - self.skipped)).to(y.dtype)
+        return x + y
+
+
+def shifted(x: Tensor, near: nn.Conv1d) -> Tensor:
+    """Apply a depthwise convolution to (B, T, D) as a sum of shifted products."""
+    size = near.kernel_size[0]
+    padded = F.pad(x, (0, 0, size // 2, size // 2))
+    weight = near.weight.to(x.dtype)  # (D, 1, size)
+    y = near.bias.to(x.dtype)
+    for place in range(size):
+        y = y + padded[:, place : place + x.shape[1]] * weight[:, 0, place]
+    return y

@@ -6,7 +6,7 @@ The folder of a run holds the bank of clips, made once, checkpoints and figures.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.errors import DataError
 from models.networks.speech import SpeechNet
 from models.networks.speech_train import SpeechPlan, SpeechProgress, SpeechRun, Tell, load_best_speech
 from models.speech_bank import Bank, has_bank, training_sources, write_bank
@@ -34,6 +35,9 @@ from models.speech_evaluate import (
 from models.speech_mix import Mixer
 from models.speech_sources import SPLIT_SALT, Recording
 from models.speech_texts import Readings, read_sentences
+
+Said = tuple[NDArray[np.float32], tuple[int, ...]]
+"""Features of a clip, and the units that are spoken."""
 
 BANK_FOLDER = "bank"
 
@@ -73,32 +77,63 @@ def train_speech(data: Path, out: Path, plan: SpeechPlan, *, minutes: float | No
 class HeldOut:
     """Measures a network while it trains, on clips that were kept out; strangers are not among them."""
 
-    def __init__(self, groups: dict[str, list[Recording]]) -> None:
-        self._groups = {
-            name: sorted(((log_mels(one.wave), one.units.ids) for one in rows), key=lambda pair: len(pair[0]))
-            for name, rows in groups.items()
-        }
+    def __init__(self, groups: Mapping[str, Iterable[Said]]) -> None:
+        self._groups = {name: sorted(rows, key=lambda pair: len(pair[0])) for name, rows in groups.items()}
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Iterable[Recording]]) -> HeldOut:
+        """Measure on recordings, by group."""
+        return cls({name: [(log_mels(one.wave), one.units.ids) for one in rows] for name, rows in groups.items()})
 
     @classmethod
     def read(cls, data: Path, out: Path) -> HeldOut:
         """Read a part of what the evaluation reads whole."""
         rest: dict[str, list[Recording]] = {group: list(known(data, group, share=0.2)) for group in (Group.WORDS, Group.SYLLABLES)}
-        return cls({Group.SYNTHETIC: list(unheard(out, data, n_sentences=4)), **rest})
+        return cls.of({Group.SYNTHETIC: list(unheard(out, data, n_sentences=4)), **rest})
+
+    @classmethod
+    def stored(cls, path: Path) -> HeldOut:
+        """Read what `store` wrote.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        try:
+            with np.load(path) as held:
+                names, ends, said = held["names"].tolist(), np.cumsum(held["lengths"])[:-1], held["said"].tolist()
+                features = np.split(held["features"].astype(np.float32), ends)
+        except (OSError, ValueError, KeyError) as exc:
+            raise DataError(f"cannot read {path}: {exc}") from exc
+        groups: dict[str, list[Said]] = {}
+        for name, one, units in zip(names, features, said, strict=True):
+            groups.setdefault(name, []).append((one, tuple(int(unit) for unit in units.split())))
+        return cls(groups)
+
+    def store(self, path: Path) -> None:
+        """Write what is measured on, for a machine without the data."""
+        rows = [(name, one, units) for name, said in self._groups.items() for one, units in said]
+        np.savez_compressed(
+            path,
+            names=np.array([f"{name}" for name, _, _ in rows]),
+            lengths=np.array([len(one) for _, one, _ in rows]),
+            said=np.array([" ".join(map(str, units)) for _, _, units in rows]),
+            features=np.concatenate([one for _, one, _ in rows]).astype(np.float16),
+        )
 
     def __call__(self, net: SpeechNet) -> dict[str, float]:
         """Return the unit error of each group."""
         return {name: self._error(net, rows).share for name, rows in self._groups.items()}
 
     @staticmethod
-    def _error(net: SpeechNet, rows: list[tuple[NDArray[np.float32], tuple[int, ...]]]) -> UnitError:
-        wrong = 0
+    def _error(net: SpeechNet, rows: list[Said]) -> UnitError:
+        wrong, device = 0, next(net.parameters()).device
         for start in range(0, len(rows), 16):
             batch = rows[start : start + 16]
             features = np.zeros((len(batch), len(batch[-1][0]), batch[0][0].shape[1]), np.float32)
             for place, (one, _) in zip(features, batch, strict=True):
                 place[: len(one)] = one
             with torch.no_grad():
-                answers = net(torch.from_numpy(features)).log_probs.numpy()
+                answers = net(torch.from_numpy(features).to(device)).log_probs.cpu().numpy()
             wrong += sum(
                 distance(best_path(answer[: n_posteriors(len(one))]), units)
                 for answer, (one, units) in zip(answers, batch, strict=True)

@@ -93,7 +93,7 @@ class SpeechRun:
         self.mean = SpeechNet(self.shape)
         self.mean.load_state_dict(self.net.state_dict())
         self.mean.eval()
-        self._optimizer = torch.optim.AdamW(_groups(self.net, self.plan.decay), lr=self.plan.rate, betas=(0.9, 0.98))
+        self._optimizer = torch.optim.AdamW(decaying(self.net, self.plan.decay), lr=self.plan.rate, betas=(0.9, 0.98))
 
     def resume(self) -> bool:
         """Go on from the folder's last checkpoint; False where there is none.
@@ -199,9 +199,9 @@ class SpeechRun:
             progress.best, progress.best_epoch = score, progress.epoch
         state: dict[str, Any] = {"plan": asdict(self.plan), "shape": asdict(self.shape), "mean": self.mean.state_dict()}
         if better:
-            _save({**state, "epoch": progress.epoch}, self.folder / BEST_FILE)
+            save_state({**state, "epoch": progress.epoch}, self.folder / BEST_FILE)
         rest = {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict(), "progress": asdict(progress)}
-        _save({**state, **rest}, self.folder / LAST_FILE)
+        save_state({**state, **rest}, self.folder / LAST_FILE)
         (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
         return f"epoch {progress.epoch}: loss {loss:.3f}, " + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
 
@@ -267,14 +267,15 @@ def load_best_speech(folder: Path) -> TrainedSpeech:
     return TrainedSpeech(net, state["epoch"])
 
 
-def _groups(net: SpeechNet, decay: float) -> list[dict[str, Any]]:
+def decaying(net: SpeechNet, decay: float) -> list[dict[str, Any]]:
     """Weights that shrink: matrices; not norms nor biases."""
     shrinking = [one for one in net.parameters() if one.ndim > 1]
     others = [one for one in net.parameters() if one.ndim <= 1]
     return [{"params": shrinking, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _save(state: dict[str, Any], path: Path) -> None:
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
     draft = path.with_suffix(".new")
     torch.save(state, draft)
     draft.replace(path)

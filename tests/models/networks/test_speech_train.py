@@ -50,7 +50,7 @@ class Serving:
 
 def new_run(tmp_path, plan: SpeechPlan = PLAN, shape: SpeechShape = SMALL) -> SpeechRun:
     mixer = Mixer(small_bank(tmp_path / "bank"), READINGS, [])
-    held_out = HeldOut({Group.WORDS: [one for kind, one in recordings() if kind is Kind.WORDS]})
+    held_out = HeldOut.of({Group.WORDS: [one for kind, one in recordings() if kind is Kind.WORDS]})
     return SpeechRun(mixer, held_out, tmp_path / "run", plan, shape)
 
 
