@@ -1,4 +1,4 @@
-"""The only module that speaks to Kafka: opens producers, makes topics, and reads topics in a consumer group.
+"""Opens Kafka clients, makes topics and writes; `streams/kafka_reader.py` reads, and no third module speaks to Kafka.
 
 What is published, in which order and how often, is `streams/publisher.py`; this module only answers for single messages. The
 client is not trusted to keep anything: the outbox holds every alert until the broker acknowledged it.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
@@ -21,8 +19,7 @@ from kafka.net.inet import KafkaNetSocket
 from inference.clock import Clock
 from inference.metrics import Metrics
 from streams.alerts import Topic
-from streams.cloudevents import MAX_MESSAGE_BYTES, CloudEvent, Header
-from streams.inbox import Inbox, Message, Taken
+from streams.cloudevents import MAX_MESSAGE_BYTES, CloudEvent
 from streams.outbox import Outbox
 from streams.publisher import Publisher, PublisherLimits
 from streams.settings import KafkaSettings
@@ -35,11 +32,6 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it reports a missing br
 BOOTSTRAP_TIMEOUT_MS = 3000
 MAX_BLOCK_MS = 1500
 """How long `send` may wait for metadata before it raises; the publisher's thread waits, nobody else."""
-POLL_MS = 250
-MAX_POLL_RECORDS = 100
-"""Messages taken from the client at once; the bound on what waits for the receiver."""
-LATER_PAUSE_S = 1.0
-REOPEN_PAUSE_S = 3.0
 DAY_MS = 24 * 3600 * 1000
 
 TOPIC_CONFIGS: Mapping[Topic, Mapping[str, str]] = {
@@ -142,7 +134,7 @@ def ensure_topics(settings: KafkaSettings, topics: Sequence[Topic] = tuple(Topic
     except kafka_errors.TopicAlreadyExistsError:
         return
     except (kafka_errors.KafkaError, OSError) as exc:
-        raise SinkUnavailable(f"kafka topics could not be made: {_said(exc)}") from exc
+        raise SinkUnavailable(f"kafka topics could not be made: {said(exc)}") from exc
 
 
 def _open_producer(settings: KafkaSettings) -> Any:
@@ -162,7 +154,7 @@ def _open_producer(settings: KafkaSettings) -> Any:
             allow_auto_create_topics=False,
         )
     except (kafka_errors.KafkaError, OSError) as exc:
-        raise SinkUnavailable(f"kafka at {', '.join(settings.bootstrap_servers)}: {_said(exc)}") from exc
+        raise SinkUnavailable(f"kafka at {', '.join(settings.bootstrap_servers)}: {said(exc)}") from exc
 
 
 class KafkaWriter:
@@ -186,7 +178,7 @@ class KafkaWriter:
             self._producer.send(topic, key=key.encode(), value=value).get(timeout=self._settings.row_deadline_s)
         except (kafka_errors.KafkaError, OSError) as exc:
             self.close()
-            raise SinkUnavailable(f"kafka did not take {topic} {key}: {_said(exc)}") from exc
+            raise SinkUnavailable(f"kafka did not take {topic} {key}: {said(exc)}") from exc
 
     def close(self) -> None:
         """Close the producer; the next message opens another."""
@@ -225,9 +217,9 @@ class KafkaSink:
         except kafka_errors.KafkaTimeoutError as exc:
             raise self._explained(event.topic, exc) from exc
         except _REFUSALS as exc:
-            raise SinkRefused(_said(exc)) from exc
+            raise SinkRefused(said(exc)) from exc
         except (kafka_errors.KafkaError, OSError) as exc:
-            raise SinkUnavailable(_said(exc)) from exc
+            raise SinkUnavailable(said(exc)) from exc
         future.add_callback(lambda _: answer(None))
         future.add_errback(lambda error: answer(translated(error)))
 
@@ -236,7 +228,7 @@ class KafkaSink:
         try:
             self._producer.close(timeout=timeout_s)
         except (kafka_errors.KafkaError, OSError) as exc:
-            log.warning("producer did not close cleanly", extra={"error": _said(exc)})
+            log.warning("producer did not close cleanly", extra={"error": said(exc)})
 
     def _explained(self, topic: str, error: Exception) -> SinkUnavailable:
         """Tell a broker that is gone from a topic that does not exist; the producer raises the same for both."""
@@ -247,15 +239,15 @@ class KafkaSink:
             finally:
                 admin.close()
         except (kafka_errors.KafkaError, OSError):
-            return SinkUnavailable(_said(error))
+            return SinkUnavailable(said(error))
         if topic in known:
-            return SinkUnavailable(_said(error))
+            return SinkUnavailable(said(error))
         return TopicMissing(f"kafka has no topic {topic}; create it, or set kafka.create_topics")
 
 
 def translated(error: BaseException) -> SinkRefused | SinkUnavailable:
     """Sort a producer's error into what never works and what may work later."""
-    return SinkRefused(_said(error)) if isinstance(error, _REFUSALS) else SinkUnavailable(_said(error))
+    return SinkRefused(said(error)) if isinstance(error, _REFUSALS) else SinkUnavailable(said(error))
 
 
 def kafka_publisher(settings: KafkaSettings, outbox: Outbox, *, clock: Clock, metrics: Metrics) -> Publisher:
@@ -264,139 +256,6 @@ def kafka_publisher(settings: KafkaSettings, outbox: Outbox, *, clock: Clock, me
     return Publisher(outbox, lambda: KafkaSink(settings), clock=clock, metrics=metrics, limits=limits)
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """Say what a client raised, its kind first."""
     return f"{type(error).__name__}: {error}"
-
-
-class KafkaConsumerLoop:
-    """Reads topics in a consumer group on a background thread and gives each message to its inbox, at least once.
-
-    An offset is committed after its message was taken. With `from_start` nothing is committed and every assignment is read from its
-    beginning: that is how a compacted topic tells its whole state. The broker may be down at any time, the start included.
-    """
-
-    def __init__(
-        self, settings: KafkaSettings, topics: Sequence[Topic], inbox: Inbox, *, from_start: bool = False, metrics: Metrics
-    ) -> None:
-        self._settings, self._topics, self._inbox, self._metrics = settings, tuple(topics), inbox, metrics
-        self._from_start = from_start
-        self._name = "-".join(topic.split(".")[1] for topic in topics)
-        self._targets: dict[TopicPartition, int] = {}
-        self._assigned: list[TopicPartition] | None = None
-        self._behind = False
-        self._stop = threading.Event()
-        self._trouble: str | None = "not connected yet"
-        self._thread = threading.Thread(target=self._run, name=f"kafka-{self._name}", daemon=True)
-
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing is read at present, or None."""
-        return self._trouble
-
-    def start(self) -> None:
-        """Begin to read; returns at once."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Finish the message at hand, commit, leave the group."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    # Below: the consumer thread.
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._read()
-            except Exception as exc:  # noqa: BLE001  client border: whatever it raises, the consumer is opened anew
-                log.warning("kafka is not read", extra={"topics": self._topics, "reason": _said(exc)})
-                self._metrics.kafka_errors.labels(type(exc).__name__).inc()
-                self._trouble = _said(exc)
-                self._stop.wait(REOPEN_PAUSE_S)
-
-    def _read(self) -> None:
-        if self._settings.create_topics:
-            ensure_topics(self._settings, self._topics)
-        consumer = open_client(
-            KafkaConsumer,
-            **client_options(self._settings),
-            group_id=f"{self._settings.group_id}-{self._name}",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_records=MAX_POLL_RECORDS,
-            session_timeout_ms=10_000,
-            reconnect_backoff_max_ms=1000,
-            allow_auto_create_topics=False,
-        )
-        try:
-            consumer.subscribe([str(topic) for topic in self._topics], listener=_Rebalance(self, consumer))
-            while not self._stop.is_set():
-                records = consumer.poll(timeout_ms=POLL_MS)
-                self._trouble = None
-                self._take(consumer, records)
-                self._check_caught_up(consumer)
-        finally:
-            consumer.close(autocommit=False)
-
-    def _take(self, consumer: Any, records: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        has_to_wait = False
-        for partition, batch in records.items():
-            for record in batch:
-                if self._stop.is_set() or self._inbox.take(_message(record)) is Taken.LATER:
-                    consumer.seek(partition, record.offset)
-                    has_to_wait = True
-                    break
-        if records and not self._from_start:
-            self._commit(consumer)
-        if has_to_wait:
-            self._stop.wait(LATER_PAUSE_S)
-
-    def _commit(self, consumer: Any) -> None:
-        try:
-            consumer.commit()
-        except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError) as exc:
-            log.info("offsets not committed, messages come again", extra={"reason": _said(exc)})
-
-    def _check_caught_up(self, consumer: Any) -> None:
-        if self._assigned is not None:
-            self._targets = dict(consumer.end_offsets(self._assigned)) if self._assigned else {}
-            self._assigned, self._behind = None, True
-        if not self._behind:
-            return
-        own = consumer.assignment()
-        if all(partition not in own or consumer.position(partition) >= end for partition, end in self._targets.items()):
-            self._behind = False
-            self._inbox.receiver.caught_up()
-
-    def on_assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
-        """Take partitions; called while `poll` waits for the group, where nothing may be asked of the broker."""
-        if self._from_start and partitions:
-            consumer.seek_to_beginning(*partitions)
-        self._assigned = partitions
-        self._inbox.receiver.assigned(frozenset(partition.partition for partition in partitions))
-
-    def on_revoked(self, partitions: list[TopicPartition]) -> None:
-        """Give partitions up; called like `on_assigned`. All that was taken is committed already."""
-        self._inbox.receiver.revoked(frozenset(partition.partition for partition in partitions))
-
-
-class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Passes the group's decisions to the loop."""
-
-    def __init__(self, loop: KafkaConsumerLoop, consumer: Any) -> None:
-        self._loop = loop
-        self._consumer = consumer
-
-    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        self._loop.on_assigned(self._consumer, list(assigned))
-
-    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        self._loop.on_revoked(list(revoked))
-
-
-def _message(record: Any) -> Message:
-    headers = tuple(Header(name, value or b"") for name, value in record.headers)
-    key = (record.key or b"").decode("utf-8", "replace")
-    at = datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC)
-    return Message(record.topic, record.partition, record.offset, key, record.value, headers, at)

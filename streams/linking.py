@@ -17,7 +17,8 @@ from streams.fleet import Fleet
 from streams.forwarding import WorkerClient
 from streams.hearing import RoomNews, ViolationReceiver
 from streams.inbox import Inbox, Receiver
-from streams.kafka import KafkaConsumerLoop, KafkaWriter
+from streams.kafka import KafkaWriter
+from streams.kafka_reader import KafkaConsumerLoop
 from streams.reviews import ReviewReceiver
 from streams.settings import Settings
 from streams.stores import Stores

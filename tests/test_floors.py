@@ -51,7 +51,7 @@ LIVES_IN: dict[str, tuple[str, ...]] = {
     "tensorboard": TORCH_HOMES,
     "onnxruntime": ("inference/sessions.py",),
     "av": ("streams/sources.py", "streams/decode.py", "streams/demo_broadcast.py", "streams/demo_sounds.py"),
-    "kafka": ("streams/kafka.py",),
+    "kafka": ("streams/kafka.py", "streams/kafka_reader.py"),
     "redis": ("inference/text/redis_link.py",),
     "sherpa_onnx": ("inference/speech/sherpa.py",),
     "re2": ("inference/text/regexes.py",),

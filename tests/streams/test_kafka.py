@@ -12,18 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka import KafkaAdminClient
 
 from inference.clock import SystemClock
-from inference.errors import InvalidSample, NotReady
 from inference.metrics import Metrics
-from streams import kafka as kafka_module
+from streams import kafka_reader
 from streams import publisher as publisher_module
 from streams.alerts import Topic
 from streams.cloudevents import CloudEvent
-from streams.inbox import Inbox, Message
-from streams.kafka import TOPIC_CONFIGS, KafkaConsumerLoop, KafkaSink, client_options, ensure_topics, kafka_publisher, open_client
+from streams.kafka import TOPIC_CONFIGS, KafkaSink, client_options, ensure_topics, kafka_publisher, open_client
 from streams.outbox import Outbox
 from streams.publisher import Publisher
 from streams.settings import KafkaSettings
@@ -42,8 +39,8 @@ def event(name: str, *, room: str = "r1", topic: str = Topic.VIOLATIONS, value: 
 @pytest.fixture(autouse=True)
 def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher_module, "LONGEST_PAUSE_S", 0.5)
-    monkeypatch.setattr(kafka_module, "REOPEN_PAUSE_S", 0.2)
-    monkeypatch.setattr(kafka_module, "LATER_PAUSE_S", 0.05)
+    monkeypatch.setattr(kafka_reader, "REOPEN_PAUSE_S", 0.2)
+    monkeypatch.setattr(kafka_reader, "LATER_PAUSE_S", 0.05)
 
 
 @pytest.fixture
@@ -198,13 +195,13 @@ def test_worker_killed_in_mid_flight_and_started_again_loses_nothing(kafka: Kafk
 def test_event_too_large_for_the_broker_becomes_a_dead_letter(cold_kafka: KafkaBroker, outbox: Outbox) -> None:
     cold_kafka.start()
     settings = cold_kafka.settings()
-    ensure_topics(settings)
     admin = open_client(KafkaAdminClient, **client_options(settings))
     try:
-        resource = ConfigResource(ConfigResourceType.TOPIC, str(Topic.VIOLATIONS), configs={"max.message.bytes": "2000"})
-        admin.alter_configs([resource])
+        narrow = {"num_partitions": 3, "replication_factor": 1, "configs": {"max.message.bytes": "2000"}}
+        admin.create_topics({str(Topic.VIOLATIONS): narrow}, wait_for_metadata=True)
     finally:
         admin.close()
+    ensure_topics(settings)
     outbox.put([event("large", value=b'"' + b"x" * 9000 + b'"'), event("next")]).result(10)
 
     publisher = publisher_to(settings, outbox)
@@ -262,144 +259,3 @@ def test_password_is_given_to_the_client_and_shown_nowhere() -> None:
 
     assert (options["sasl_plain_username"], options["sasl_plain_password"], options["ssl_cafile"]) == ("u", "pw-1234", "/ca")
     assert "pw-1234" not in repr(settings)
-
-
-class Rooms:
-    """A receiver that keeps what it is given and refuses what is no JSON object."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.partitions: set[int] = set()
-        self.n_caught_up = 0
-        self.not_now = 0
-        self.grown = threading.Condition()
-
-    def receive(self, message: Message) -> None:
-        with self.grown:
-            if self.not_now:
-                self.not_now -= 1
-                raise NotReady("not now")
-            if message.value == b"bug":
-                raise RuntimeError("receiver's mistake")
-            if message.value is not None and not message.value.startswith(b"{"):
-                raise InvalidSample("body is not JSON: rtmp://live.example/app/KEY")
-            self.messages.append(message)
-            self.grown.notify_all()
-
-    def assigned(self, partitions: frozenset[int]) -> None:
-        with self.grown:
-            self.partitions |= partitions
-            self.grown.notify_all()
-
-    def revoked(self, partitions: frozenset[int]) -> None:
-        with self.grown:
-            self.partitions -= partitions
-            self.grown.notify_all()
-
-    def caught_up(self) -> None:
-        with self.grown:
-            self.n_caught_up += 1
-            self.grown.notify_all()
-
-    def wait(self, condition: str, check: object, timeout_s: float = 30.0) -> None:
-        with self.grown:
-            assert self.grown.wait_for(check, timeout_s), f"{condition}: {len(self.messages)} messages, {self.partitions}"  # type: ignore[arg-type]
-
-
-def produce(broker: KafkaBroker, topic: str, messages: list[tuple[str, bytes | None]]) -> None:
-    producer = open_client(KafkaProducer, **client_options(broker.settings()))
-    try:
-        for key, value in messages:
-            producer.send(topic, key=key.encode(), value=value).get(timeout=10)
-    finally:
-        producer.close()
-
-
-def loop_for(
-    broker: KafkaBroker, topic: Topic, rooms: Rooms, outbox: Outbox, *, group: str, from_start: bool = False
-) -> KafkaConsumerLoop:
-    inbox = Inbox(rooms, outbox, clock=SystemClock())
-    loop = KafkaConsumerLoop(broker.settings(group_id=group), [topic], inbox, from_start=from_start, metrics=Metrics())
-    loop.start()
-    return loop
-
-
-def test_rooms_are_read_from_the_start_and_the_end_of_the_old_is_told(cold_kafka: KafkaBroker, outbox: Outbox) -> None:
-    cold_kafka.start()
-    ensure_topics(cold_kafka.settings())
-    produce(cold_kafka, Topic.ROOMS, [(f"r{n}", b"{}") for n in range(9)] + [("r0", None)])
-    for _ in range(2):  # a second worker of the group's later life reads everything again
-        rooms = Rooms()
-        loop = loop_for(cold_kafka, Topic.ROOMS, rooms, outbox, group="g", from_start=True)
-
-        rooms.wait("caught up", lambda rooms=rooms: rooms.n_caught_up == 1)
-        loop.close()
-
-        assert {message.key for message in rooms.messages} == {f"r{n}" for n in range(9)}
-        assert [message.value for message in rooms.messages if message.key == "r0"] == [b"{}", None]
-
-
-def test_partitions_move_when_a_worker_joins_and_leaves(cold_kafka: KafkaBroker, outbox: Outbox) -> None:
-    cold_kafka.start()
-    ensure_topics(cold_kafka.settings())
-    first, second = Rooms(), Rooms()
-    one = loop_for(cold_kafka, Topic.ROOMS, first, outbox, group="g", from_start=True)
-    first.wait("all partitions", lambda: first.partitions == {0, 1, 2})
-    two = loop_for(cold_kafka, Topic.ROOMS, second, outbox, group="g", from_start=True)
-    second.wait("some partitions", lambda: bool(second.partitions))
-    first.wait("fewer partitions", lambda: bool(first.partitions) and len(first.partitions) + len(second.partitions) == 3)
-
-    assert not first.partitions & second.partitions
-
-    one.close()
-    second.wait("all partitions", lambda: second.partitions == {0, 1, 2})
-    two.close()
-
-
-def test_message_that_cannot_be_understood_becomes_a_dead_letter_and_the_next_goes_on(kafka: KafkaBroker, outbox: Outbox) -> None:
-    ensure_topics(kafka.settings())
-    produce(kafka, Topic.REVIEWS, [("mine", b"garbage"), ("mine", b"bug"), ("mine", b"{}")])
-    rooms = Rooms()
-    loop = loop_for(kafka, Topic.REVIEWS, rooms, outbox, group="dead")
-
-    rooms.wait("the good one", lambda: any(message.key == "mine" for message in rooms.messages))
-    loop.close()
-
-    letters = [row.event for row in outbox.pending(100) if row.event.key == "mine"]
-    assert [letter.topic for letter in letters] == [Topic.DEAD, Topic.DEAD]
-    assert b"body is not JSON: rtmp://***" in letters[0].value
-    assert b"RuntimeError: receiver's mistake" in letters[1].value
-
-
-def test_message_that_must_wait_comes_again_in_order_and_what_was_taken_does_not(kafka: KafkaBroker, outbox: Outbox) -> None:
-    ensure_topics(kafka.settings())
-    produce(kafka, Topic.REVIEWS, [("later", b'{"n":%d}' % n) for n in range(5)])
-    rooms = Rooms()
-    rooms.not_now = 3
-    loop = loop_for(kafka, Topic.REVIEWS, rooms, outbox, group="later")
-    rooms.wait("all", lambda: len([message for message in rooms.messages if message.key == "later"]) == 5)
-    loop.close()
-    assert [message.value for message in rooms.messages if message.key == "later"] == [b'{"n":%d}' % n for n in range(5)]
-
-    again = Rooms()
-    produce(kafka, Topic.REVIEWS, [("later", b'{"n":5}')])
-    loop = loop_for(kafka, Topic.REVIEWS, again, outbox, group="later")
-    again.wait("the new one", lambda: any(message.key == "later" for message in again.messages))
-    loop.close()
-    assert [message.value for message in again.messages if message.key == "later"] == [b'{"n":5}']
-
-
-def test_consumer_outlives_the_broker(cold_kafka: KafkaBroker, outbox: Outbox) -> None:
-    rooms = Rooms()
-    loop = loop_for(cold_kafka, Topic.ROOMS, rooms, outbox, group="g", from_start=True)
-    assert loop.trouble is not None
-    cold_kafka.start()
-    ensure_topics(cold_kafka.settings())
-    produce(cold_kafka, Topic.ROOMS, [("before", b"{}")])
-    rooms.wait("first", lambda: {message.key for message in rooms.messages} == {"before"})
-
-    cold_kafka.restart()
-    produce(cold_kafka, Topic.ROOMS, [("after", b"{}")])
-
-    rooms.wait("second", lambda: {message.key for message in rooms.messages} == {"before", "after"})
-    loop.close()
