@@ -5,6 +5,7 @@ Which fonts lie there is the machine's business, so a mark is the same for a see
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +15,9 @@ from random import Random
 
 from PIL import ImageFont
 
-FOLDERS = (Path("/usr/share/fonts"),)
+FONTS_VARIABLE = "LIVEWARDEN_FONTS"
+"""Names a folder of fonts to draw with instead of the machine's."""
+_FOLDERS = (Path("/usr/share/fonts"),)
 
 _HAN = ("cjk", "wqy", "uming", "ukai", "wenkai", "cwtex", "smiley", "droidsansfallback")
 _SYMBOLS = ("symbola", "awesome", "dejavusans.ttf", "dejavusans-bold.ttf")
@@ -67,10 +70,16 @@ def pick(script: Script, part: Part, random: Random) -> Face:
     Raises:
         FileNotFoundError: no font of the script is installed.
     """
+    families = _families(script, part)
+    return random.choice(families[random.choice(sorted(families))])
+
+
+@lru_cache(maxsize=8)
+def _families(script: Script, part: Part) -> dict[str, list[Face]]:
     families: dict[str, list[Face]] = {}
     for face in faces(script, part):
         families.setdefault(face.family, []).append(face)
-    return random.choice(families[random.choice(sorted(families))])
+    return families
 
 
 @lru_cache(maxsize=8)
@@ -83,13 +92,15 @@ def faces(script: Script, part: Part) -> tuple[Face, ...]:
     Raises:
         FileNotFoundError: no font of the script is installed.
     """
-    files = sorted(path for folder in FOLDERS for suffix in ("ttf", "otf", "ttc") for path in folder.rglob(f"*.{suffix}"))
+    named = os.environ.get(FONTS_VARIABLE)
+    folders = (Path(named),) if named else _FOLDERS
+    files = sorted(path for folder in folders for suffix in ("ttf", "otf", "ttc") for path in folder.rglob(f"*.{suffix}"))
     found = [Face(str(path), _index(path)) for path in files if _suits(path, script)]
     kept = [face for face in found if part is Part.TEST or not _held_back(face)] or found
     if not kept and script is Script.LATIN:
         return faces(Script.HAN, part)
     if not kept:
-        where = ", ".join(map(str, FOLDERS))
+        where = ", ".join(map(str, folders))
         raise FileNotFoundError(f"no {script} font under {where}; install fonts-noto-cjk and fonts-dejavu-core")
     return tuple(kept)
 

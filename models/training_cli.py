@@ -55,9 +55,14 @@ def train_network(
         typer.Option(min=1, help="Epochs over which the learning rate falls; by the network without it.", show_default=False),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(help="logo: cpu or cuda; trains for --minutes on scenes that are made meanwhile.", show_default=False),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="logo, with --device: processes that make scenes.")] = 0,
 ) -> None:
-    """Train a network on one core; a checkpoint after every epoch."""
-    wanted = Wanted(minutes, epochs, resume)
+    """Train a network on one core, or the logo networks on a graphics card; checkpoints are kept on the way."""
+    wanted = Wanted(minutes, epochs, resume, device, workers)
     with one_line_errors(), _training(context) as serving:
         if network is Network.TEXT:
             line = _train_text(data, out, wanted, serving())
@@ -75,6 +80,8 @@ class Wanted:
     minutes: float | None
     epochs: int | None
     resume: bool
+    device: str | None = None
+    workers: int = 0
 
 
 def _tell(line: str) -> None:
@@ -103,9 +110,16 @@ def _train_speech(data: Path, out: Path, wanted: Wanted) -> str:
 
 
 def _train_logo(data: Path, out: Path, wanted: Wanted) -> str:
-    from models.networks.logo_commands import train_logo
+    from models.networks.logo_commands import Asked, train_logo, train_logo_on_device
+    from models.networks.logo_run import DevicePlan
     from models.networks.logo_train import LogoPlan
 
+    if wanted.device is not None:
+        if wanted.minutes is None:
+            raise DataError("training on a device goes by the clock; say how long with --minutes")
+        asked = Asked(wanted.device, wanted.workers, wanted.minutes * 60, wanted.resume)
+        steps = train_logo_on_device(data, out, DevicePlan(), asked, _tell).n_steps
+        return f"{steps} steps, in {out}"
     plan = LogoPlan(n_rounds=wanted.epochs) if wanted.epochs else LogoPlan()
     done = train_logo(data, out, plan, minutes=wanted.minutes, resume=wanted.resume, tell=_tell)
     return f"{done.done} of {plan.n_rounds} rounds, in {out}"

@@ -12,9 +12,11 @@ from models.networks.logo import Found, Told
 
 FOCUS = 2.0
 """How much easy cells are discounted."""
-HEAT = 0.07
+HEAT = 0.05
 """Divides likeness where one mark is to be picked out of the batch."""
-_STEEP, _FROM = 12.0, -6.0
+LEAD = 0.1
+"""How much more alike than all others the own mark must be to be picked."""
+_STEEP, _FROM = 18.0, -9.0
 """Turn likeness into the odds of being the same mark: even at 0.5."""
 _EARLIER = 0.2
 """What a wrong likeness with a mark of an earlier batch counts beside one of the same batch."""
@@ -47,12 +49,10 @@ def finder_loss(found: Found, marks: Tensor, sides: Tensor) -> Tensor:
     miss = torch.where(wanted > 0.5, 1.0 - sure, sure)
     n_marked = wanted.sum().clamp(min=1.0)
     likelihood = (plain * miss.pow(FOCUS) * clear).sum() / n_marked
-    here = (marks > 0.5).expand_as(sides)
-    if not bool(here.any()):
-        return likelihood
-    mine = found.sides.movedim(1, -1)[marks[:, 0] > 0.5]  # (n, 4)
-    true = sides.movedim(1, -1)[marks[:, 0] > 0.5]
-    return likelihood + (1.0 - _overlap(mine, true)).mean() + 0.2 * (mine.log() - true.log()).abs().mean()
+    # Over all cells and weighed: choosing cells would make the host wait for the device.
+    here = (marks > 0.5).float()
+    apart = (1.0 - _overlap(found.sides, sides))[:, None] + 0.2 * (found.sides.log() - sides.log()).abs().mean(dim=1, keepdim=True)
+    return likelihood + (apart * here).sum() / n_marked
 
 
 def _overlap(mine: Tensor, true: Tensor) -> Tensor:
@@ -89,11 +89,13 @@ def teller_loss(seen: Told, enrolled: Told, wanted: Wanted, others: Others) -> T
     like = seen.numbers @ enrolled.numbers.T  # (n + m, n)
     like_others = seen.numbers @ others.numbers.T  # (n + m, k)
     known = wanted.seeds[:, None] == others.seeds[None, :]  # (n, k)
-    own = torch.arange(n)
+    own = torch.arange(n, device=like.device)
     rivals = torch.cat((like[:n], like_others[:n].masked_fill(known, -1.0)), dim=1)
-    pick = F.cross_entropy(rivals / HEAT, own) + F.cross_entropy(like.T / HEAT, own)
     same = torch.zeros_like(like)
     same[own, own] = 1.0
+    lead = LEAD * same
+    rivals = torch.cat((rivals[:, :n] - lead[:n], rivals[:, n:]), dim=1)
+    pick = F.cross_entropy(rivals / HEAT, own) + F.cross_entropy((like - lead).T / HEAT, own)
     odds = F.binary_cross_entropy_with_logits(like * _STEEP + _FROM, same, reduction="none").sum() / n
     wrong = F.softplus(like_others * _STEEP + _FROM)
     odds = odds + _EARLIER * (wrong.sum() - (wrong[:n] * known).sum()) / n

@@ -81,7 +81,7 @@ class LogoRun:
         self.net = LogoNets(self.shape).to(memory_format=torch.channels_last)  # twice as fast as the other order on a CPU
         self.mean = LogoNets(self.shape)
         self.mean.load_state_dict(self.net.state_dict())
-        self._optimizer = torch.optim.AdamW(_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
+        self._optimizer = torch.optim.AdamW(weight_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
         self._n_steps = 0
         self._others = Others(torch.zeros((0, self.shape.n_numbers)), torch.zeros(0, dtype=torch.int64))
 
@@ -227,7 +227,7 @@ def load_nets(folder: Path) -> LogoNets:
     """
     path = folder / LAST_FILE
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as exc:
         raise DataError(f"cannot read {path}: {exc.strerror}; train first, with --out {folder}") from exc
     net = LogoNets(LogoShape(**state["shape"]))
@@ -236,7 +236,7 @@ def load_nets(folder: Path) -> LogoNets:
     return net
 
 
-def _groups(net: LogoNets, decay: float) -> list[dict[str, Any]]:
+def weight_groups(net: LogoNets, decay: float) -> list[dict[str, Any]]:
     """Weights that shrink: those of convolutions and products; not norms and shifts."""
     trained = [one for one in net.parameters() if one.requires_grad]
     return [
