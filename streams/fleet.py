@@ -144,7 +144,7 @@ class Fleet:
         while True:
             await self._stirred.wait()
             self._stirred.clear()
-            if self.book.settled and not await self._follow():
+            if self.book.settled and not await self._tried():
                 self._loop.call_later(RETRY_S, self._stirred.set)
 
     async def hand_over(self) -> None:
@@ -152,6 +152,14 @@ class Fleet:
         for room_id in list(self._watched):
             await self._stop(room_id)
         await self._save()
+
+    async def _tried(self) -> bool:
+        """Follow; whatever fails, a full disk for one, is told and tried again, or no later change would ever be followed."""
+        try:
+            return await self._follow()
+        except Exception:  # the task's border
+            log.exception("rooms of the topic could not be followed")
+            return False
 
     async def _follow(self) -> bool:
         """Make the desk's rooms those of the topic; returns whether all of them are."""

@@ -179,6 +179,17 @@ def test_a_full_worker_tries_again_and_the_other_rooms_are_watched(outbox, monke
     play(outbox, scene)
 
 
+def test_rooms_are_followed_on_after_a_failure_of_the_desk(outbox, monkeypatch):
+    monkeypatch.setattr("streams.fleet.RETRY_S", 0.0)
+
+    async def scene(desk, fleet, until):
+        desk.refusals["a"] = [OSError(28, "No space left on device")]
+        read(fleet.book, said("a"))
+        await until(lambda: set(desk.rooms) == {"a"})
+
+    play(outbox, scene)
+
+
 def test_a_room_that_can_never_be_watched_becomes_one_dead_letter_and_is_not_tried_again(outbox):
     async def scene(desk, fleet, until):
         desk.refusals["a"] = [InvalidSample("no policy 'x'")]
