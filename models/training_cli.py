@@ -57,11 +57,11 @@ def train_network(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
     device: Annotated[
         str | None,
-        typer.Option(help="logo: cpu or cuda; trains for --minutes on scenes that are made meanwhile.", show_default=False),
+        typer.Option(help="logo, speech: cpu or cuda; trains for --minutes on what is made meanwhile.", show_default=False),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="logo, with --device: processes that make scenes.")] = 0,
 ) -> None:
-    """Train a network on one core, or the logo networks on a graphics card; checkpoints are kept on the way."""
+    """Train a network on one core, or logo and speech networks on a graphics card; checkpoints are kept on the way."""
     wanted = Wanted(minutes, epochs, resume, device, workers)
     with one_line_errors(), _training(context) as serving:
         if network is Network.TEXT:
@@ -102,8 +102,14 @@ def _train_text(data: Path, out: Path, wanted: Wanted, serving: TextServing) -> 
 
 def _train_speech(data: Path, out: Path, wanted: Wanted) -> str:
     from models.networks.speech_commands import train_speech
+    from models.networks.speech_device_commands import device_of, train_speech_on
     from models.networks.speech_train import SpeechPlan
 
+    if wanted.device is not None:
+        if wanted.resume:
+            raise DataError("training on a device goes by the clock and cannot be resumed; leave --resume out")
+        done = train_speech_on(data, out, device_of(wanted.device), minutes=wanted.minutes, tell=_tell)
+        return f"best epoch {done.best_epoch} of {done.epoch}, mean unit error {done.best:.4f} on what was kept out, in {out}"
     plan = SpeechPlan(n_epochs=wanted.epochs) if wanted.epochs else SpeechPlan()
     done = train_speech(data, out, plan, minutes=wanted.minutes, resume=wanted.resume, tell=_tell)
     return f"best epoch {done.best_epoch} of {done.epoch}, mean unit error {done.best:.4f} on what was kept out, in {out}"
