@@ -122,9 +122,9 @@ def train_on(recorded: Sounds, judge: HeldOut, data: Path, out: Path, work: Work
         n_sound, by_shifts = work.plan.n_sound, False
         if work.device.type == "cuda":
             n_sound, by_shifts = chosen(mixer, judge, out, work, tell)
-        left_s = max(1.0, work.plan.budget_s - (time.monotonic() - started_s))
-        run = DeviceRun(mixer, judge, out, replace(work.plan, n_sound=n_sound, budget_s=left_s), work.shape)
+        run = DeviceRun(mixer, judge, out, replace(work.plan, n_sound=n_sound), work.shape)
         run.write_convolutions(by_shifts=by_shifts)
+        run.plan = replace(run.plan, budget_s=max(1.0, work.plan.budget_s - (time.monotonic() - started_s)))
         tell(f"{time.monotonic() - started_s:.0f} s: {run}")
         return run.train(meanwhile=lambda: _take(makers, pool), tell=tell)
 

@@ -71,7 +71,7 @@ class Makers:
         """How many go on."""
         return sum(one.poll() is None for one in self._programs)
 
-    def take(self, pool: Pool, most: int = 8) -> int:
+    def take(self, pool: Pool, most: int = 10) -> int:
         """Bring some of what was made into the pool, and remove the files; returns how many files."""
         taken = 0
         for path in sorted(self._folder.glob("*.npz")):

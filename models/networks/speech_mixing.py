@@ -102,7 +102,7 @@ class MixedBatch:
 class Mixture:
     """What is mixed."""
 
-    shares: Shares = field(default_factory=Shares)
+    shares: Shares = field(default_factory=lambda: Shares(words=0.45, syllables=0.2, synthetic=0.35))
     heard: Heard = field(default_factory=Heard)
     human: float = 1.0
     """How far speakers are from who was recorded."""

@@ -45,7 +45,7 @@ def test_too_loud_sound_is_cut_off_and_none_is_nothing():
 def test_a_file_that_is_none_is_named(tmp_path):
     (tmp_path / "people.npz").write_bytes(b"PK nothing")
 
-    with pytest.raises(DataError, match="cannot read .*people"):
+    with pytest.raises(DataError, match=r"cannot read .*people"):
         Sounds.read(tmp_path / "people.npz")
-    with pytest.raises(DataError, match="cannot read .*gone"):
+    with pytest.raises(DataError, match=r"cannot read .*gone"):
         Sounds.read(tmp_path / "gone.npz")
