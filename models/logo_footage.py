@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -50,7 +51,8 @@ class Footage:
         Raises:
             DataError: there are none, or `ffmpeg` is missing.
         """
-        self._clips = [clip for path in _clips(folder, part) for clip in _decoded(path)]
+        with ThreadPoolExecutor() as pool:  # each waits for a process of its own
+            self._clips = [clip for shots in pool.map(_decoded, _clips(folder, part)) for clip in shots]
         self._stills = [picture for path in _pictures(folder, part) if (picture := cv2.imread(str(path))) is not None]
         if not self._clips and not self._stills:
             raise DataError(f"no clip under {folder}/video and no picture under {folder}/games")

@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.errors import DataError
-from models.logo_cache import SceneCache, Stored
+from models.logo_cache import SceneCache
 from models.networks.logo import LogoNets, LogoShape, Told
 from models.networks.logo_draws import draw_pairs, draw_windows
 from models.networks.logo_losses import Others, Wanted, finder_loss, teller_loss
-from models.networks.logo_store import DeviceScenes
+from models.networks.logo_store import DeviceScenes, Prepared, prepared
 from models.networks.logo_train import HISTORY_FILE, LAST_FILE, weight_groups
 
 RESUME_FILE = "resume.pt"
@@ -83,12 +83,12 @@ class Reader:
 
     def __init__(self, cache: SceneCache) -> None:
         self._cache = cache
-        self._groups: queue.Queue[list[Stored]] = queue.Queue(_QUEUED)  # full: reading waits
+        self._groups: queue.Queue[list[Prepared]] = queue.Queue(_QUEUED)  # full: reading waits
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="logo-scenes", daemon=True)
         self._thread.start()
 
-    def take(self, *, wait_s: float = 0.0) -> list[Stored] | None:
+    def take(self, *, wait_s: float = 0.0) -> list[Prepared] | None:
         """Take the next group; None where there is none yet."""
         try:
             return self._groups.get(timeout=wait_s) if wait_s else self._groups.get_nowait()
@@ -112,7 +112,7 @@ class Reader:
 
     def _hand_on(self, number: int) -> None:
         try:
-            group = self._cache.read(number)
+            group = [prepared(scene) for scene in self._cache.read(number)]
         except (OSError, ValueError, KeyError):  # removed meanwhile, or damaged: one group fewer
             return
         while not self._stop.is_set():
@@ -200,7 +200,7 @@ class DeviceRun:
                 continue
             n_groups += 1
             if scenes is None:
-                rows, columns = group[0].planes.spread.shape
+                rows, columns = group[0].planes.shape[1:]
                 scenes = DeviceScenes(self.plan.n_scenes, (rows, columns), self.device, seed=self.plan.seed)
             scenes.add(group)
         if scenes is None or not scenes.n_marks:

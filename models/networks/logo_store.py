@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.logo_cache import Stored
-from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED, Bytes, packed
+from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED, Bytes, Floats, packed
 from models.logo_renderings import VIEW_WIDTHS_PX, tinted
 from models.networks.logo_device import Sprites, views_of
 
@@ -39,6 +39,35 @@ class Picked:
     """uint8, (n, k, 6, 40, 96)."""
     seeds: Tensor
     """(n,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A scene as it goes to the device; made on whatever thread has the time."""
+
+    planes: Bytes
+    """Packed, (8, H / 2, W / 2)."""
+    boxes: Floats
+    """Of the marks that are kept, (n, 4)."""
+    unclear: Floats
+    """(m, 4)."""
+    seeds: tuple[int, ...]
+    sheets: Bytes
+    """The marks in the colours they are seen in, (n, 4, 112, 224)."""
+    sizes: Floats
+    """Height and width of each on its sheet, (n, 2)."""
+
+
+def prepared(scene: Stored) -> Prepared:
+    """Make a stored scene ready for the device."""
+    n = min(len(scene.seeds), MOST_MARKS)
+    marks = [tinted(mark, tint) for mark, tint in zip(scene.marks[:n], scene.tints[:n], strict=True)]
+    sheets, sizes = np.zeros((n, 4, *SHEET_PX), np.uint8), np.ones((n, 2), np.float32)
+    for at, rgba in enumerate(marks):
+        shown = rgba[: SHEET_PX[0], : SHEET_PX[1]]
+        sheets[at, :, : shown.shape[0], : shown.shape[1]] = shown.transpose(2, 0, 1)
+        sizes[at] = shown.shape[:2]
+    return Prepared(packed(scene.planes), scene.boxes[:n], scene.unclear[:MOST_UNCLEAR], scene.seeds[:n], sheets, sizes)
 
 
 class DeviceScenes:
@@ -73,23 +102,24 @@ class DeviceScenes:
         """Marks that can be drawn."""
         return len(self._marks)
 
-    def add(self, scenes: Sequence[Stored]) -> None:
+    def add(self, scenes: Sequence[Prepared]) -> None:
         """Take scenes in."""
-        sprites: list[Bytes] = []
         rows: list[int] = []
         for scene in scenes:
             at = self.n_added % len(self.planes)
             self.n_added += 1
-            self.planes[at] = torch.from_numpy(packed(scene.planes)).to(self.device, non_blocking=True)
-            n, m = min(len(scene.seeds), MOST_MARKS), min(len(scene.unclear), MOST_UNCLEAR)
+            n = len(scene.seeds)
+            self.planes[at] = self.put(scene.planes)
             self.boxes[at] = self.unclear[at] = 0.0
             self._seeds[at] = -1
-            self.boxes[at, :n], self.unclear[at, :m] = scene.boxes[:n], scene.unclear[:m]
-            self._seeds[at, :n] = scene.seeds[:n]
-            sprites += [tinted(mark, tint) for mark, tint in zip(scene.marks[:n], scene.tints[:n], strict=True)]
-            rows += [at * MOST_MARKS + place for place in range(n)]
+            self.boxes[at, :n], self.unclear[at, : len(scene.unclear)] = scene.boxes, scene.unclear
+            self._seeds[at, :n] = scene.seeds
+            rows += range(at * MOST_MARKS, at * MOST_MARKS + n)
         self._marks = np.flatnonzero(self._seeds.ravel() >= 0)
         if rows:
+            sprites = Sprites(
+                *(self.put(np.concatenate(parts)) for parts in zip(*((s.sheets, s.sizes) for s in scenes), strict=True))
+            )
             self._enrol(sprites, torch.tensor(rows, device=self.device))
 
     def scenes(self, random: np.random.Generator, n: int) -> NDArray[np.int64]:
@@ -122,13 +152,7 @@ class DeviceScenes:
         host = torch.from_numpy(np.ascontiguousarray(array))
         return host.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else host
 
-    def _enrol(self, sprites: Sequence[Bytes], rows: Tensor) -> None:
-        sheets = np.zeros((len(sprites), 4, *SHEET_PX), np.uint8)
-        for sheet, rgba in zip(sheets, sprites, strict=True):
-            shown = rgba[: SHEET_PX[0], : SHEET_PX[1]]
-            sheet[:, : shown.shape[0], : shown.shape[1]] = shown.transpose(2, 0, 1)
-        sizes = np.array([[min(rgba.shape[0], SHEET_PX[0]), min(rgba.shape[1], SHEET_PX[1])] for rgba in sprites], np.float32)
-        marks = Sprites(self.put(sheets), self.put(sizes))
+    def _enrol(self, sprites: Sprites, rows: Tensor) -> None:
         for at in range(N_VIEWS):
             width = VIEW_WIDTHS_PX[at % len(VIEW_WIDTHS_PX)]
-            self._views[rows, at] = views_of(marks, width=width, dice=self._dice).round().to(torch.uint8)
+            self._views[rows, at] = views_of(sprites, width=width, dice=self._dice).round().to(torch.uint8)

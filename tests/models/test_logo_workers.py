@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from models.errors import DataError
+from models.logo_workers import SceneWorkers, made_or_failed
+
+
+class Folder:
+    """Keeps the numbers that it was asked to make; those of `broken` fail."""
+
+    def __init__(self, broken=()):
+        self.asked = []
+        self._broken = set(broken)
+
+    def make(self, number, footage):
+        self.asked.append(number)
+        if number in self._broken:
+            raise DataError("the encoder failed")
+
+
+class Writing:
+    """Writes an empty file for each group."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def make(self, number, footage):
+        (self.folder / f"{number}").touch()
+
+
+def test_a_group_that_fails_is_left_out_and_the_rest_is_made():
+    folder = Folder(broken=[2])
+
+    n_failed = made_or_failed(folder, None, range(0, 8, 2), lambda: True)
+
+    assert n_failed == 1
+    assert folder.asked == [0, 2, 4, 6]
+
+
+def test_a_process_whose_groups_all_fail_gives_up():
+    folder = Folder(broken=range(1000))
+
+    made_or_failed(folder, None, range(1000), lambda: True)
+
+    assert len(folder.asked) == 20
+
+
+def test_nothing_is_made_once_it_is_told_to_stop():
+    answers = iter([True, True, False])
+    folder = Folder()
+
+    made_or_failed(folder, None, range(1000), lambda: next(answers))
+
+    assert folder.asked == [0, 1]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_share_the_numbers_and_end_when_they_are_closed(tmp_path):
+    workers = SceneWorkers(Writing(tmp_path), None, 2)
+
+    while len(list(tmp_path.iterdir())) < 8:
+        assert workers.n_alive
+    workers.close()
+
+    numbers = {int(path.name) for path in tmp_path.iterdir()}
+    assert {0, 1} <= numbers
+    assert workers.n_alive == 0
