@@ -1,7 +1,7 @@
-"""The picture network as an ONNX file with its manifest and ordinary frames: weights in 16 bits, compared with torch as it serves.
+"""The picture network as an ONNX file with its manifest and ordinary frames: weights in 16 bits, compared with torch as served.
 
-The graph is written node by node; each weight is stored as float16 and cast when the graph is loaded, so that the file is half as
-large and serving computes in float32 all the same.
+The graph is written node by node. Weights are rounded to float16 before anything is compared, and cast when the graph is loaded:
+the file is half as large, and serving computes in float32 all the same.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ TOLERANCE = 0.999
 """Least cosine between the graph's answer and torch's."""
 
 _NOTICE = (
-    "Trained by the Livewarden authors on made-up pictures, frames of Big Buck Bunny ((c) Blender Foundation, CC BY 3.0) and of a "
-    "clip of mdn/shared-assets (CC0), and screenshots of Luanti worlds (MIT). Its blocks began as those of a MobileNetV2 of "
-    "google-coral/test_data (Apache-2.0), and it was taught to keep that network's distances."
+    "Its blocks are those of a MobileNetV2 of google-coral/test_data (Apache-2.0). How their answers are weighed was learnt by the "
+    "Livewarden authors from made-up pictures, frames of Big Buck Bunny ((c) Blender Foundation, CC BY 3.0) and of a clip of "
+    "mdn/shared-assets (CC0), and screenshots of Luanti worlds (MIT)."
 )
 _NOTES = (
     "Input RGB, stretched to a square, -1..1. Compare by cosine after subtracting the mean of ordinary frames (ordinary.npy, "
@@ -72,7 +72,7 @@ def export_image(run: Path, to: Path, *, version: str, serving: TextServing) -> 
     Raises:
         DataError: the run has no network, or the graph answers otherwise than torch does.
     """
-    net = load_net(run)
+    net = rounded(load_net(run))
     frames = list(np.load(run / ORDINARY_FRAMES_FILE, allow_pickle=False))
     graph = graph_bytes(net)
     looks = embedded(net, frames)
@@ -85,6 +85,14 @@ def export_image(run: Path, to: Path, *, version: str, serving: TextServing) -> 
     manifest = manifest_of(net, version=version, sha256=sha256_of(to / GRAPH_FILE), ordinary_sha256=sha256_of(to / ORDINARY_FILE))
     manifest.dump(to / MANIFEST_FILE)
     return ExportedImage(manifest.ref, len(graph), cosine)
+
+
+def rounded(net: FrameNet) -> FrameNet:
+    """Round a network's weights to 16 bits, in place."""
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.copy_(weight.half())
+    return net
 
 
 def embedded(net: FrameNet, frames: Sequence[Pixels]) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -110,7 +118,7 @@ def manifest_of(net: FrameNet, *, version: str, sha256: str, ordinary_sha256: st
         file=GRAPH_FILE,
         sha256=sha256,
         inputs=(TensorSpec(INPUT, "float32", (None, 3, SIDE_PX, SIDE_PX), 0),),
-        outputs=(TensorSpec(OUTPUT, "float32", (None, net.shape.n_out), 0),),
+        outputs=(TensorSpec(OUTPUT, "float32", (None, net.shape.n_seen), 0),),
         licence=Licence("Apache-2.0", _NOTICE),
         provenance=Provenance("trained by `livewarden models train image`"),
         preprocess=Preprocess(width_px=SIDE_PX, height_px=SIDE_PX, scale=1 / 127.5, mean=(1.0, 1.0, 1.0)),
@@ -130,7 +138,7 @@ def graph_bytes(net: FrameNet) -> bytes:
             graph.nodes,
             "livewarden picture network",
             [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, side)],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", net.shape.n_out])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", net.shape.n_seen])],
             graph.weights,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -165,7 +173,7 @@ class _Graph:
         seen = self.op("Concat", *means, axis=1)
         centred = self.op("Sub", seen, self.exact(net.middle.numpy()))
         scaled = self.op("Div", centred, self.exact(net.spread.numpy()))
-        self.op("Gemm", scaled, self.weight(net.join.weight), self.weight(net.join.bias), output=OUTPUT, transB=1)
+        self.op("Gemm", scaled, self.weight(net.join.weight), output=OUTPUT, transB=1)
 
     def conv(self, conv: Conv, x: str) -> str:
         spec, (left, right, top, bottom) = conv.spec, conv.pads

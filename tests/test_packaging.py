@@ -19,6 +19,8 @@ DATA_FILES = {
     "models/shipped_models/speech-units/units.onnx",
     "models/shipped_models/text-classifier/text.onnx",
     "models/shipped_models/text-classifier/manifest.yaml",
+    "models/shipped_models/image-embedding/image.onnx",
+    "models/shipped_models/image-embedding/ordinary.npy",
     "inference/default_policy.yaml",
     "inference/text/base_lexicon.csv",
     "inference/text/ordinary_danmaku.txt",

@@ -1,4 +1,4 @@
-"""How the gallery sees pictures: through a network in a lane, or, where there is none, by colour and texture.
+"""How the gallery sees pictures: through a network in a lane and by colour and texture, or, where there is none, by these alone.
 
 An *eye* turns a picture into numbers (`Looks`); those of different eyes cannot be compared, so each says which it is.
 """
@@ -22,17 +22,20 @@ from inference.sessions import Session
 from inference.tickets import Timing
 from inference.verdicts import ModelRef
 from inference.vision.descriptor import N_NUMBERS, describe
-from inference.vision.gallery_page import Looks
+from inference.vision.gallery_page import Looks, unit_of
 from inference.vision.tensors import tensor_of
 from models.manifest import Manifest
 
 Floats = NDArray[np.float32]
 
 ORDINARY_FILE = "ordinary.npy"
-"""Beside a network's manifest: its looks of ordinary frames, float16, shape (n, d)."""
+"""Beside a network's manifest: what it makes of the frames of `ORDINARY_DESCRIBED`, row by row, float16, shape (n, d)."""
 ORDINARY_DESCRIBED = Path(__file__).with_name("ordinary_described.npy")
 """Descriptions of ordinary frames, uint8 of 0..1 in 255ths, shape (n, N_NUMBERS)."""
 COLOUR_AND_TEXTURE = "colour-and-texture-1"
+DESCRIBED_WEIGHT = 0.6
+"""What colour and texture count beside a network's 1. Each sees what the other misses; more of it takes games that share a
+background for one another (benchmarks/README.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +85,7 @@ class PlainEye:
     ref: ModelRef | None = None
 
     def __init__(self) -> None:
-        self.ordinary: Looks = np.load(ORDINARY_DESCRIBED, allow_pickle=False).astype(np.float32) / 255
-        assert self.ordinary.shape[1:] == (N_NUMBERS,)
+        self.ordinary: Looks = _ordinary_described()
 
     def prepare(self, pixels: Pixels) -> Floats:
         """Describe the picture."""
@@ -99,14 +101,18 @@ class PlainEye:
 
 
 class NetworkEye:
-    """A network that embeds pictures: one input (3, S, S), one output (d,)."""
+    """A network that embeds pictures, one input (3, S, S) and one output (d,), and beside it colour and texture.
+
+    A look is both halves, each centred by its ordinary frames and brought to its weight: shape (d + N_NUMBERS,).
+    """
 
     def __init__(self, manifest: Manifest, folder: Path, run: Callable[[Floats], Floats], lane: Lane | None = None) -> None:
         """Bind to a network.
 
         Args:
             manifest: of the network.
-            folder: where its files lie; `ORDINARY_FILE` may be among them.
+            folder: where its files lie; `ORDINARY_FILE` may be among them. Without it, or with another number of rows, what titles
+                are told apart from is only what passes later.
             run: from one tensor (3, S, S) to its numbers (d,), on the calling thread; for teaching.
             lane: where `see` looks; None where nobody calls it.
         """
@@ -115,28 +121,53 @@ class NetworkEye:
         self._input, self._output = manifest.inputs[0].name, manifest.outputs[0].name
         self._run = run
         self._lane = lane
-        self.model = manifest.sha256[:12]
+        self.model = f"{manifest.sha256[:12]}-{COLOUR_AND_TEXTURE}"
         self.ref = lane.session.ref if lane is not None else ModelRef(manifest.name, manifest.version, manifest.sha256)
         n_out = manifest.outputs[0].shape[-1] or 0
         path = folder / ORDINARY_FILE
         known = np.load(path, allow_pickle=False).astype(np.float32) if path.is_file() else np.zeros((0, n_out), np.float32)
-        self.ordinary: Looks = known
+        described = _ordinary_described()
+        self._middle = known.mean(axis=0) if len(known) else np.zeros(n_out, np.float32)
+        self._described_middle = described.mean(axis=0)
+        if len(known) != len(described):
+            known, described = known[:0], described[:0]
+        self.ordinary: Looks = self._joined(known, described)
 
     def prepare(self, pixels: Pixels) -> Floats:
-        """Bring a picture to the network's size, whatever its shape."""
+        """Bring a picture to the network's size, whatever its shape, and describe it; shape (3 * S * S + N_NUMBERS,)."""
         small = np.asarray(cv2.resize(pixels, self._side, interpolation=cv2.INTER_AREA), np.uint8)
-        return tensor_of(small, self._numbers)
+        flat: Floats = np.concatenate([tensor_of(small, self._numbers).ravel(), describe(pixels)])
+        return flat
 
     async def see(self, prepared: Sequence[Floats], *, deadline_s: float | None) -> Glimpse:
         """Wait for the lane."""
         assert self._lane is not None  # whoever builds a detector gives one
-        tickets = [self._lane.submit({self._input: one}, deadline_s=deadline_s) for one in prepared]
+        tickets = [self._lane.submit({self._input: self._tensor(one)}, deadline_s=deadline_s) for one in prepared]
         answers = await asyncio.gather(*tickets)
-        return Glimpse(np.stack([answer[self._output] for answer in answers]), timings_of(tickets))
+        seen = np.stack([answer[self._output] for answer in answers])
+        described = np.stack([one[-N_NUMBERS:] for one in prepared])
+        return Glimpse(self._joined(seen, described), timings_of(tickets))
 
     def look(self, pixels: Pixels) -> Floats:
         """Run the network on this thread."""
-        return self._run(self.prepare(pixels))
+        prepared = self.prepare(pixels)
+        joined: Floats = self._joined(self._run(self._tensor(prepared))[None], prepared[None, -N_NUMBERS:])[0]
+        return joined
+
+    def _tensor(self, prepared: Floats) -> Floats:
+        width, height = self._side
+        tensor: Floats = prepared[:-N_NUMBERS].reshape(3, height, width)
+        return tensor
+
+    def _joined(self, seen: Looks, described: Looks) -> Looks:
+        halves = (unit_of(seen, self._middle), DESCRIBED_WEIGHT * unit_of(described, self._described_middle))
+        return np.asarray(np.concatenate(halves, axis=1), np.float32)
+
+
+def _ordinary_described() -> Looks:
+    described = np.load(ORDINARY_DESCRIBED, allow_pickle=False).astype(np.float32) / 255
+    assert described.shape[1:] == (N_NUMBERS,)
+    return described
 
 
 def runner(session: Session, manifest: Manifest) -> Callable[[Floats], Floats]:

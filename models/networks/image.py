@@ -1,9 +1,9 @@
-"""The picture network: from a frame to 256 numbers that lie near one another where the frames show the same game or scene.
+"""The picture network: from a frame to 384 numbers that lie near one another where the frames show the same game or scene.
 
-    160 x 160 -> inverted bottlenecks (as MobileNetV2's, up to 160 channels) -> means of four depths, and of learnt colours -> 256
+    160 x 160 -> inverted bottlenecks (as MobileNetV2's, up to 160 channels) -> means of four depths, and of drawn colours -> 384
 
-Its bottlenecks begin as those of a public backbone (Apache-2.0) and are trained on; the last fifth of it, which knows things and
-not looks, is left away, and means of earlier depths, which know textures, come in instead.
+Its bottlenecks are those of a public backbone (Apache-2.0); the last fifth of it, which knows things and not looks, is left away,
+and means of earlier depths, which know textures, come in instead. How much each direction of them counts is learnt.
 """
 
 from __future__ import annotations
@@ -42,12 +42,11 @@ class FrameShape:
     tapped: tuple[int, ...] = (2, 3, 4, 5)
     """Stages whose means are looked at."""
     n_colours: int = 32
-    """Learnt colours whose share of the picture is looked at."""
-    n_out: int = 256
+    """Colours, drawn at random, whose share of the picture is looked at."""
 
     @property
     def n_seen(self) -> int:
-        """Numbers that the means give."""
+        """Numbers that the means give, and as many the network."""
         return sum(self.stages[stage][1] for stage in self.tapped) + self.n_colours
 
 
@@ -124,8 +123,8 @@ class FrameNet(nn.Module):
         self.colours = nn.Conv2d(3, self.shape.n_colours, 1)
         self.register_buffer("middle", torch.zeros(self.shape.n_seen))
         self.register_buffer("spread", torch.ones(self.shape.n_seen))
-        self.join = nn.Linear(self.shape.n_seen, self.shape.n_out)
-        nn.init.orthogonal_(self.join.weight)
+        self.join = nn.Linear(self.shape.n_seen, self.shape.n_seen, bias=False)
+        nn.init.eye_(self.join.weight)
         nn.init.normal_(self.colours.weight, std=1.5)
         nn.init.uniform_(self.colours.bias, -1.0, 1.0)
 
@@ -142,9 +141,14 @@ class FrameNet(nn.Module):
         return torch.cat(means, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embed pictures, (n, 3, S, S) of -1..1 to (n, n_out); not of unit length."""
-        joined: Tensor = self.join((self.seen(x) - self.middle) / self.spread)
+        """Embed pictures, (n, 3, S, S) of -1..1 to (n, n_seen); not of unit length."""
+        joined: Tensor = self.join(self.settled(x))
         return joined
+
+    def settled(self, x: Tensor) -> Tensor:
+        """Return the means, each about 0 and as wide as the others on ordinary pictures."""
+        settled: Tensor = (self.seen(x) - self.middle) / self.spread
+        return settled
 
     def settle(self, x: Tensor) -> None:
         """Measure middle and spread of the means on ordinary pictures, so that no depth outweighs another."""

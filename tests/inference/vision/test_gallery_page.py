@@ -3,11 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.policy_book import PolicyBook
+from inference.samples import Modality
+from inference.verdicts import Decision
 from inference.vision.gallery_page import (
     FLOOR,
-    HALFWAY,
     NEAR,
     OWN,
+    SUREST,
+    WORTH_A_LOOK,
     GalleryPage,
     Looks,
     Scale,
@@ -16,6 +20,7 @@ from inference.vision.gallery_page import (
     scale_of,
     unit_of,
 )
+from models.taxonomy import Taxonomy
 
 NONE = np.zeros((0, 16), np.float32)
 
@@ -41,21 +46,21 @@ def test_a_picture_of_a_title_is_found_under_it_and_sure() -> None:
         likeness = page(*titles).likeness(cluster(seed, 20)[15])
         assert likeness is not None
         assert likeness.place == place
-        assert likeness.score >= HALFWAY
+        assert likeness.score >= WORTH_A_LOOK
 
 
 def test_ordinary_frames_are_like_no_title() -> None:
     found = [page(TitleLooks(cluster(1, 8), NONE)).likeness(look) for look in ordinary()]
-    assert sum(one is not None and one.score >= HALFWAY for one in found) <= 2
+    assert sum(one is not None and one.score >= WORTH_A_LOOK for one in found) <= 2
 
 
 def test_what_all_pictures_share_counts_for_nothing() -> None:
     shifted = page(TitleLooks(cluster(1, 8) + 5.0, NONE), shift=5.0)
     stranger = shifted.likeness(ordinary(shift=5.0)[3])
-    assert stranger is None or stranger.score < HALFWAY
+    assert stranger is None or stranger.score < WORTH_A_LOOK
     own = shifted.likeness(cluster(1, 20)[15] + 5.0)
     assert own is not None
-    assert own.score >= HALFWAY
+    assert own.score >= WORTH_A_LOOK
 
 
 def test_a_picture_nearer_to_a_counter_example_is_not_told() -> None:
@@ -73,7 +78,19 @@ def test_frames_of_the_title_that_passed_as_ordinary_do_not_hide_it() -> None:
 
 def test_a_scale_rises_through_its_three_known_points() -> None:
     scale = Scale(0.3, 0.7)
-    assert [scale.score(cosine) for cosine in (-0.5, 0.0, 0.3, 0.5, 0.7, 1.0)] == pytest.approx([0.0, 0.0, NEAR, HALFWAY, OWN, 1.0])
+    scores = [scale.score(cosine) for cosine in (-0.5, 0.0, 0.3, 0.4, 0.7, 1.0)]
+    assert scores == pytest.approx([0.0, 0.0, NEAR, WORTH_A_LOOK, OWN, SUREST])
+
+
+def test_a_look_alone_is_reviewed_and_never_blocked_by_the_shipped_policy_for_rooms() -> None:
+    taxonomy = Taxonomy.load()
+    policy = PolicyBook.load(taxonomy=taxonomy).for_room("game")
+    rules = [policy.rule_for(label.code, Modality.IMAGE) for label in taxonomy]
+    surest = Scale(0.3, 0.7).score(1.0)
+    assert [rule for rule in rules if rule is not None and rule.decision(surest) is Decision.BLOCK] == []
+    regulated = policy.rule_for("banned_game.regulated", Modality.IMAGE)
+    assert regulated is not None
+    assert regulated.decision(WORTH_A_LOOK) is Decision.REVIEW
 
 
 def test_a_title_of_one_picture_has_a_scale_and_pictures_like_everything_are_not_distinct() -> None:
