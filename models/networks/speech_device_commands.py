@@ -153,7 +153,7 @@ def chosen(mixer: DeviceMixer, judge: HeldOut, out: Path, work: Work, tell: Tell
     def took(n_sound: int, *, by_shifts: bool) -> float:
         run = DeviceRun(mixer, judge, out, replace(work.plan, n_sound=n_sound), work.shape)
         run.write_convolutions(by_shifts=by_shifts)
-        step_s = run.step_s(n_steps=8)
+        step_s = run.step_s(n_steps=12)
         tell(f"a step of {n_sound} frames takes {1e3 * step_s:.0f} ms, convolutions by shifts: {by_shifts}")
         return step_s
 
