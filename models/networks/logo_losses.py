@@ -18,8 +18,8 @@ LEAD = 0.1
 """How much more alike than all others the own mark must be to be picked."""
 _STEEP, _FROM = 18.0, -9.0
 """Turn likeness into the odds of being the same mark: even at 0.5."""
-_EARLIER = 0.2
-"""What a wrong likeness with a mark of an earlier batch counts beside one of the same batch."""
+_HARDEST = 64
+"""Of the other marks, how many a place is told apart from by odds: those it is most like."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,15 +91,27 @@ def teller_loss(seen: Told, enrolled: Told, wanted: Wanted, others: Others) -> T
     known = wanted.seeds[:, None] == others.seeds[None, :]  # (n, k)
     own = torch.arange(n, device=like.device)
     rivals = torch.cat((like[:n], like_others[:n].masked_fill(known, -1.0)), dim=1)
-    same = torch.zeros_like(like)
-    same[own, own] = 1.0
-    lead = LEAD * same
+    lead = torch.zeros_like(like)
+    lead[own, own] = LEAD
     rivals = torch.cat((rivals[:, :n] - lead[:n], rivals[:, n:]), dim=1)
     pick = F.cross_entropy(rivals / HEAT, own) + F.cross_entropy((like - lead).T / HEAT, own)
-    odds = F.binary_cross_entropy_with_logits(like * _STEEP + _FROM, same, reduction="none").sum() / n
-    wrong = F.softplus(like_others * _STEEP + _FROM)
-    odds = odds + _EARLIER * (wrong.sum() - (wrong[:n] * known).sum()) / n
+    odds = _odds(like, torch.cat((like_others[:n].masked_fill(known, -1.0), like_others[n:])), n)
     clear = (wanted.judged >= 0).float()
     judgement = (F.binary_cross_entropy_with_logits(seen.mark, wanted.judged.clamp(min=0.0), reduction="none") * clear).sum()
     moves = F.smooth_l1_loss(seen.moves[:n], wanted.moves, beta=0.1)
     return 0.5 * pick + 0.5 * odds + 0.3 * judgement / clear.sum().clamp(min=1.0) + 2.0 * moves
+
+
+def _odds(like: Tensor, like_others: Tensor, n: int) -> Tensor:
+    """Ask for likeness above even odds with the own mark, below with the others that are most like.
+
+    Args:
+        like: with the marks of the batch, (n + m, n); of the first n places the own is on the diagonal.
+        like_others: with those of earlier batches, (n + m, k).
+        n: marks.
+    """
+    own = torch.eye(*like.shape, dtype=torch.bool, device=like.device)
+    wrong = torch.cat((like.masked_fill(own, -1.0), like_others), dim=1)
+    hardest = wrong.topk(min(_HARDEST, wrong.shape[1]), dim=1).values
+    right = F.softplus(-(like.diagonal() * _STEEP + _FROM)).sum()
+    return (right + F.softplus(hardest * _STEEP + _FROM).sum()) / n
