@@ -70,6 +70,10 @@ class _Asking:
         async with self._one_at_a_time:
             return await asyncio.to_thread(self._work, work)
 
+    async def read(self, work: Callable[[GalleryDesk], T]) -> T:
+        """Ask what only reads the store: it need not wait for a lesson."""
+        return await (self.ask(work) if self._desk is None else asyncio.to_thread(work, self._desk))
+
     def _work(self, work: Callable[[GalleryDesk], T]) -> T:
         if self._desk is None:
             self._desk = self._open()
@@ -87,22 +91,22 @@ def gallery_routes(open_desk: Callable[[], GalleryDesk]) -> APIRouter:
 
     @router.get("", summary="List what is looked for")
     async def get_titles() -> Response:
-        titles = await asking.ask(lambda desk: desk.store.live())
+        titles = await asking.read(lambda desk: desk.store.live())
         return _answer({"gallery": [_view(title) for title in titles]})
 
     @router.get("/{name}", summary="Describe one entry")
     async def get_title(name: str) -> Response:
-        return _answer(_view(await asking.ask(lambda desk: desk.store.find(name))))
+        return _answer(_view(await asking.read(lambda desk: desk.store.find(name))))
 
     @router.get("/{name}/pictures/{file}", summary="One of an entry's pictures", responses={200: {"content": {PICTURE: {}}}})
-    async def get_picture(name: str, file: str) -> Response:
+    async def get_picture(name: str, file: str, version: int | None = None) -> Response:
         def read(desk: GalleryDesk) -> bytes:
-            title = desk.store.find(name)
+            title = desk.store.find(name) if version is None else desk.store.version(name, version)
             if file not in (*title.entry.pictures, *title.entry.against):
                 raise NotFound(f"gallery entry {name!r} has no picture {file!r}")
             return (title.folder / file).read_bytes()
 
-        return Response(await asking.ask(read), media_type=PICTURE)
+        return Response(await asking.read(read), media_type=PICTURE)
 
     @router.post("/{name}", summary="Teach an entry, or a new version of it", openapi_extra=_BODY)
     async def post_title(name: str, request: Request, asked: Annotated[TitleQuery, Query()]) -> Response:

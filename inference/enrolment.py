@@ -134,6 +134,17 @@ class EnrolmentStore(Generic[E]):
         live = self._live().live.get(name)
         return tuple(self._load(name, version, is_live=version == live) for version in versions)
 
+    def version(self, name: str, version: int) -> Enrolled[E]:
+        """Return one version of a name, in force or not, as long as it is on disk.
+
+        Raises:
+            NotFound: it is not.
+            ConfigError: the store cannot be read.
+        """
+        if version not in self._versions(name):
+            raise NotFound(f"no version {version} of {self._noun} {name!r}; on disk: {self._numbers(name)}")
+        return self._load(name, version, is_live=self._live().live.get(name) == version)
+
     # Writing
 
     def publish(self, name: str, entry: E, files: Mapping[str, bytes]) -> Enrolled[E]:

@@ -165,7 +165,7 @@ class NetworkEye:
 
 
 def _ordinary_described() -> Looks:
-    described = np.load(ORDINARY_DESCRIBED, allow_pickle=False).astype(np.float32) / 255
+    described: Looks = np.load(ORDINARY_DESCRIBED, allow_pickle=False).astype(np.float32) / 255
     assert described.shape[1:] == (N_NUMBERS,)
     return described
 

@@ -50,9 +50,20 @@ export const removeLogo = (name) => send(`v1/logos/${encodeURIComponent(name)}`,
 
 export const logoPicture = (name, n) => picture(`v1/logos/${encodeURIComponent(name)}/pictures/${n}`);
 
-function form(files) {
+export const titles = () => json("v1/gallery");
+export const teachTitle = (name, shown, against, query) =>
+  json(`v1/gallery/${encodeURIComponent(name)}?${query}`, { method: "POST", body: form(shown, against), timeout_ms: 120000 });
+export const removeTitle = (name) => send(`v1/gallery/${encodeURIComponent(name)}`, { method: "DELETE" });
+export const rollBackTitle = (name, version) => post(`v1/gallery/${encodeURIComponent(name)}/rollback?version=${version}`, {});
+
+/** One of an entry's pictures, in memory; of a version that may not be in force any more, where one is named. */
+export const titlePicture = (name, file, version = null) =>
+  picture(`v1/gallery/${encodeURIComponent(name)}/pictures/${encodeURIComponent(file)}?${version === null ? "" : `version=${version}`}`);
+
+function form(files, against = []) {
   const body = new FormData();
   for (const file of files) body.append("file", file, file.name);
+  for (const file of against) body.append("not", file, file.name);
   return body;
 }
 

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Detail } from "./detail.js";
 import { byId, el, seconds } from "./dom.js";
+import { Gallery } from "./gallery.js";
 import { Logos } from "./logos.js";
 import { Rooms, blindness } from "./rooms.js";
 import { Tryout } from "./tryout.js";
@@ -19,6 +20,7 @@ const page = {
   detail: new Detail(() => poll()),
   tryout: new Tryout(),
   logos: new Logos(),
+  gallery: new Gallery(),
   status: null,
   heardAt: null,
   trouble: null,
@@ -115,6 +117,7 @@ function dressPage() {
   page.detail.dress();
   page.tryout.redraw();
   page.logos.dress();
+  page.gallery.dress();
   showTotals();
   showTrouble();
 }

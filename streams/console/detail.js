@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { boxed, byId, clock, el, marked, percent, seconds } from "./dom.js";
+import { taughtPicture } from "./gallery.js";
 import { enrolledPicture } from "./logos.js";
 import { labelName, language, side, word } from "./words.js";
 import { decisionBadge, stateNote } from "./violations.js";
@@ -49,11 +50,34 @@ function strips(violation, from) {
   });
 }
 
-/** What the picture was found to look like: the enrolled one, beside the evidence. */
+/** An enrolled picture with its name under it. */
+function enrolled(node, name) {
+  return el("figure", {}, node, el("figcaption", {}, el("span", { class: "tag", text: word("enrolledAs") }), ` ${name}`));
+}
+
+/** The gallery names the picture that a box is like: name@version/file. */
+function taughtOf(violation) {
+  const boxes = (violation.evidence?.frames ?? []).flatMap((still) => still.boxes ?? []);
+  for (const box of boxes.toSorted((one, other) => (other.score ?? 0) - (one.score ?? 0))) {
+    const [, name, version, file] = /^([^@/]+)@(\d+)\/([^/]+)$/.exec(box.name ?? "") ?? [];
+    if (name) return enrolled(taughtPicture(name, file, { version, look: "large" }), `${name}@${version}`);
+  }
+  return null;
+}
+
+/** What the picture was found to look like: the enrolled one; null where nothing enrolled was found. */
 function likeness(violation) {
+  if (violation.detector?.name === "gallery") return taughtOf(violation);
   if (violation.detector?.name !== "logo" || !violation.sublabel) return null;
-  return el("figure", {}, enrolledPicture(violation.sublabel, "large"),
-    el("figcaption", {}, el("span", { class: "tag", text: word("enrolledAs") }), ` ${violation.sublabel}`));
+  return enrolled(enrolledPicture(violation.sublabel, "large"), violation.sublabel);
+}
+
+/** The evidence; where something enrolled was found, the first still and the enrolled picture stand side by side. */
+function shown(violation, pictures, others) {
+  const alike = likeness(violation);
+  if (!alike) return [...pictures, ...others];
+  const [first, ...rest] = pictures;
+  return [el("div", { class: "beside" }, first, alike), ...rest, ...others];
 }
 
 function timing(violation) {
@@ -115,7 +139,7 @@ export class Detail {
     this.violation = violation;
     const pictures = stills(violation);
     const clips = sounds(violation, pictures.length);
-    const media = [...pictures, ...clips, ...strips(violation, pictures.length + clips.length)];
+    const media = shown(violation, pictures, [...clips, ...strips(violation, pictures.length + clips.length)]);
     this.dialog.replaceChildren(
       el("header", {},
         el("div", { class: "line" }, decisionBadge(violation.decision), el("h2", { id: "detail-title", text: labelName(violation.label) }),
@@ -125,7 +149,7 @@ export class Detail {
         el("p", { class: "because", text: side(violation.reason) }),
         el("div", { class: "dim small" }, el("code", { text: violation.label }), ` · ${violation.violation_id}`)),
       this.reviewBar(violation),
-      el("section", {}, el("h3", { text: word("evidence") }), likeness(violation), ...(media.length ? media : [el("p", { class: "dim", text: word("noEvidence") })]),
+      el("section", {}, el("h3", { text: word("evidence") }), ...(media.length ? media : [el("p", { class: "dim", text: word("noEvidence") })]),
         ...(violation.evidence?.notes ?? []).map((note) => el("p", { class: "dim", text: note }))),
       ...[timing(violation), facts(violation)].filter(Boolean),
       el("details", {}, el("summary", { text: word("json") }), el("pre", { text: JSON.stringify(violation, null, 2) })));

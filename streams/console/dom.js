@@ -63,7 +63,8 @@ export function boxed(image, boxes, { names = true } = {}) {
   const frame = el("span", { class: "boxed" }, image);
   for (const box of boxes ?? []) {
     const caption = names ? [box.name, box.score === undefined ? "" : percent(box.score)].filter(Boolean).join(" ") : "";
-    const mark = el("span", { class: "box" }, caption ? el("i", { text: caption, class: box.y < 0.08 ? "below" : "" }) : null);
+    const upright = box.y >= 0.08 ? "" : box.y + box.h > 0.95 ? "within" : "below";
+    const mark = el("span", { class: "box" }, caption ? el("i", { text: caption, class: `${upright} ${box.x > 0.6 ? "end" : ""}` }) : null);
     mark.style.left = `${box.x * 100}%`;
     mark.style.top = `${box.y * 100}%`;
     mark.style.width = `${box.w * 100}%`;

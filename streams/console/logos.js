@@ -1,13 +1,12 @@
 // The drawer of enrolled logos: what is looked for, and enrolment of a new one by dropping its pictures.
 
 import * as api from "./api.js";
+import { dropZone, slug, unsent } from "./drop.js";
 import { boxed, byId, el, percent } from "./dom.js";
 import { labelCodes, labelName, word } from "./words.js";
 
 const LABEL = "competitor.logo";
 const ZONES = ["top-left", "top-right", "bottom-left", "bottom-right", "top", "bottom"];
-
-const slug = (name) => name.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 40);
 
 /** An enrolled logo's first picture, on a ground that shows what is see-through. */
 export function enrolledPicture(name, look = "") {
@@ -57,7 +56,7 @@ export class Logos {
 
   /** Take pictures in and have them examined. */
   async take(files) {
-    this.files = [...files];
+    this.files = files;
     if (!this.files.length) return;
     if (!this.form.name) this.form.name = slug(this.files[0].name);
     await this.ask(async () => {
@@ -128,16 +127,7 @@ export class Logos {
   }
 
   enrolment() {
-    const input = el("input", { type: "file", accept: "image/png,image/webp,image/jpeg", multiple: true });
-    const drop = el("label", { class: "drop" }, input, el("span", { text: word("dropLogo") }));
-    input.addEventListener("change", () => this.take(input.files));
-    for (const name of ["dragover", "dragleave", "drop"]) {
-      drop.addEventListener(name, (event) => {
-        event.preventDefault();
-        drop.classList.toggle("over", name === "dragover");
-        if (name === "drop") this.take(event.dataTransfer.files);
-      });
-    }
+    const drop = dropZone(word("dropLogo"), "image/png,image/webp,image/jpeg", (files) => this.take(files));
     const labels = [...new Set([LABEL, ...labelCodes()])].sort();
     const label = el("select", {}, ...labels.map((code) => el("option", { value: code, text: `${labelName(code)} · ${code}` })));
     const zone = el("select", {}, el("option", { value: "", text: word("everywhere") }), ...ZONES.map((name) => el("option", { value: name, text: word(`zone_${name.replace("-", "_")}`) })));
@@ -151,10 +141,7 @@ export class Logos {
 
   preview() {
     if (!this.files.length) return null;
-    return el("div", { class: "row" }, ...this.files.map((file) => {
-      const url = URL.createObjectURL(file);
-      return el("span", { class: "mark-on" }, el("img", { alt: file.name, src: url, onload: () => URL.revokeObjectURL(url) }));
-    }));
+    return el("div", { class: "row" }, ...this.files.map((file) => el("span", { class: "mark-on" }, unsent(file))));
   }
 
   verdict() {

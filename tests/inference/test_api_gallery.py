@@ -54,6 +54,22 @@ async def test_a_title_is_taught_with_counter_examples_shown_and_removed(client:
     assert (await client.post("/v1/gallery/board/rollback", params={"version": 1})).json()["version"] == 1
 
 
+async def test_a_picture_of_a_version_that_is_not_in_force_any_more_can_still_be_shown(client: httpx.AsyncClient) -> None:
+    for seed in (0, 4):
+        await client.post("/v1/gallery/board", params={"label": LABEL}, files=files(levels(BOARD, (seed,))))
+    picture = "/v1/gallery/board/pictures/0.jpg"
+
+    first, second, live = [(await client.get(picture + query)).content for query in ("?version=1", "?version=2", "")]
+    await client.delete("/v1/gallery/board")
+
+    assert first != second
+    assert live == second
+    assert (await client.get(f"{picture}?version=1")).content == first
+    gone = await client.get(f"{picture}?version=7")
+    assert gone.status_code == 404
+    assert "no version 7 of gallery entry 'board'; on disk: 1, 2" in gone.json()["detail"]
+
+
 async def test_one_picture_may_be_the_whole_body(client: httpx.AsyncClient) -> None:
     post = await client.post(
         "/v1/gallery/bad",

@@ -39,6 +39,10 @@ ROUTES = {
     "v1/logos/{}",
     "v1/logos/{}/examine",
     "v1/logos/{}/pictures/{}",
+    "v1/gallery",
+    "v1/gallery/{}",
+    "v1/gallery/{}/rollback",
+    "v1/gallery/{}/pictures/{}",
     "console/labels.json",
 }
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
