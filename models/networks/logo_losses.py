@@ -18,6 +18,8 @@ LEAD = 0.1
 """How much more alike than all others the own mark must be to be picked."""
 _STEEP, _FROM = 18.0, -9.0
 """Turn likeness into the odds of being the same mark: even at 0.5."""
+_WRONG, _NEAR = 2.0, 0.1
+"""What a wrong likeness counts beside a right one, and by how much less alike another mark must be to count a third as much."""
 _HARDEST = 64
 """Of the other marks, how many a place is told apart from by odds: those it is most like."""
 
@@ -113,5 +115,7 @@ def _odds(like: Tensor, like_others: Tensor, n: int) -> Tensor:
     own = torch.eye(*like.shape, dtype=torch.bool, device=like.device)
     wrong = torch.cat((like.masked_fill(own, -1.0), like_others), dim=1)
     hardest = wrong.topk(min(_HARDEST, wrong.shape[1]), dim=1).values
+    # Weighed by likeness: the few hard ones count, and while all are alike the many do not drown the own one.
+    weights = (hardest.detach() / _NEAR).softmax(dim=1)
     right = F.softplus(-(like.diagonal() * _STEEP + _FROM)).sum()
-    return (right + F.softplus(hardest * _STEEP + _FROM).sum()) / n
+    return (right + _WRONG * (weights * F.softplus(hardest * _STEEP + _FROM)).sum()) / n
