@@ -35,6 +35,8 @@ WIDE = LogoShape((16, 32, 64, 112, 160), (32, 56, 112, 176))
 _QUEUED = 6
 """Groups that are read ahead."""
 _POLL_S = 0.3
+_MOST_TAKEN = 2
+"""Groups at most that are taken in before a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ class DeviceRun:
         before_s, told_s, kept_s, n_told = self.progress.seconds, clock(), clock(), self.progress.n_steps
         self.net.train()
         while (spent_s := clock() - started_s) < budget_s:
-            if (group := reader.take()) is not None:
+            for group in filter(None, (reader.take() for _ in range(_MOST_TAKEN))):
                 scenes.add(group)
             self._set_rate((before_s + spent_s) / (before_s + budget_s))
             self._step(scenes)
