@@ -7,8 +7,6 @@ it runs on a CPU too. What it leaves in the folder is read by `load_nets`.
 from __future__ import annotations
 
 import json
-import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -25,16 +23,16 @@ from models.logo_cache import SceneCache
 from models.networks.logo import LogoNets, LogoShape, Told
 from models.networks.logo_draws import draw_pairs, draw_windows
 from models.networks.logo_losses import Others, Wanted, finder_loss, teller_loss
-from models.networks.logo_store import DeviceScenes, Prepared, prepared
+from models.networks.logo_reader import Reader
+from models.networks.logo_store import DeviceScenes
 from models.networks.logo_train import HISTORY_FILE, LAST_FILE, weight_groups
 
 RESUME_FILE = "resume.pt"
 """What going on needs beside the averaged networks of `last.pt`."""
 WIDE = LogoShape((16, 32, 64, 112, 160), (32, 56, 112, 176))
 """Networks that are worth a graphics card."""
-_QUEUED = 6
-"""Groups that are read ahead."""
 _POLL_S = 0.3
+"""How long to wait for the first scenes before the clock is looked at again."""
 _MOST_TAKEN = 2
 """Groups at most that are taken in before a step."""
 
@@ -78,51 +76,6 @@ class DeviceProgress:
     seconds: float = 0.0
     """Trained, all calls together."""
     history: list[dict[str, float]] = field(default_factory=list)
-
-
-class Reader:
-    """Reads groups of scenes as they appear in a folder, on a thread of its own."""
-
-    def __init__(self, cache: SceneCache) -> None:
-        self._cache = cache
-        self._groups: queue.Queue[list[Prepared]] = queue.Queue(_QUEUED)  # full: reading waits
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="logo-scenes", daemon=True)
-        self._thread.start()
-
-    def take(self, *, wait_s: float = 0.0) -> list[Prepared] | None:
-        """Take the next group; None where there is none yet."""
-        try:
-            return self._groups.get(timeout=wait_s) if wait_s else self._groups.get_nowait()
-        except queue.Empty:
-            return None
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._stop.set()
-        self._thread.join()
-
-    def _read(self) -> None:
-        known: set[int] = set()
-        while not self._stop.is_set():
-            fresh = [number for number in self._cache.numbers() if number not in known]
-            for number in fresh:
-                known.add(number)
-                self._hand_on(number)
-            if not fresh:
-                self._stop.wait(_POLL_S)
-
-    def _hand_on(self, number: int) -> None:
-        try:
-            group = [prepared(scene) for scene in self._cache.read(number)]
-        except (OSError, ValueError, KeyError):  # removed meanwhile, or damaged: one group fewer
-            return
-        while not self._stop.is_set():
-            try:
-                self._groups.put(group, timeout=_POLL_S)
-                return
-            except queue.Full:
-                continue
 
 
 class DeviceRun:
