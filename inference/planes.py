@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.samples import Pixels
+from inference.samples import Pixels, averaged
 
 
 class Releasable(Protocol):
@@ -102,7 +102,7 @@ class PlanarPicture:
 
     def luma(self, size: tuple[int, int]) -> Pixels:
         """Return brightness uint8 (H, W), 0..255, area-averaged to `size` = (width, height)."""
-        small = np.asarray(cv2.resize(self.y, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        small = averaged(self.y, size)
         if self.full_range:
             return small if small.base is None else small.copy()
         return np.asarray(cv2.LUT(small, _TO_FULL), dtype=np.uint8)

@@ -59,23 +59,42 @@ class Rect:
         return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
 
 
-def content_of(plane: Pixels) -> Rect:
-    """Return what is left of a plane, uint8 (H, W), without bars."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """What is left of a plane without bars."""
+
+    rect: Rect
+    across: Seams
+    """Jumps within it, across its columns."""
+    down: Seams
+    """The same across its rows."""
+
+
+def content_of(plane: Pixels) -> Content:
+    """Find what is left of a plane, uint8 (H, W), without bars."""
     top, bottom = _plain(plane)
     left, right = _plain(np.ascontiguousarray(plane[top:bottom].T))
-    inner = np.ascontiguousarray(plane[top:bottom, left:right])
-    across = _blurred(inner)
-    if across is not None:
-        return Rect(left + across[0], top, left + across[1], bottom)
-    down = _blurred(np.ascontiguousarray(inner.T))
-    if down is not None:
-        return Rect(left, top + down[0], right, top + down[1])
-    return Rect(left, top, right, bottom)
+    plain = _within(plane, Rect(left, top, right, bottom))
+    columns = _blurred(plane[top:bottom, left:right], plain.across)
+    if columns is not None:
+        return _within(plane, Rect(left + columns[0], top, left + columns[1], bottom))
+    rows = _blurred(plane[top:bottom, left:right].T, plain.down)
+    if rows is not None:
+        return _within(plane, Rect(left, top + rows[0], right, top + rows[1]))
+    return plain
+
+
+def _within(plane: Pixels, rect: Rect) -> Content:
+    inner = np.ascontiguousarray(plane[rect.top : rect.bottom, rect.left : rect.right])
+    return Content(rect, Seams.of(inner), Seams.of(np.ascontiguousarray(inner.T)))
 
 
 def _plain(plane: Pixels) -> tuple[int, int]:
     """Return the rows [first, end) within plain bars above and below."""
     height = plane.shape[0]
+    edges = (plane[:1], plane[-1:])
+    if all(cv2.meanStdDev(edge)[1][0, 0] > PLAIN_SPREAD for edge in edges):
+        return 0, height
     grey = plane.astype(np.float32)
     means = grey.mean(axis=1)
     plain = grey.std(axis=1) <= PLAIN_SPREAD
@@ -93,18 +112,18 @@ def _run(means: NDArray[np.float32], plain: NDArray[np.bool_]) -> int:
     return n + 1 if 0 < n < len(alike) and abs(float(means[n] - means[n - 1])) < 40 and not plain[n] and n > 2 else n
 
 
-def _blurred(plane: Pixels) -> tuple[int, int] | None:
+def _blurred(plane: Pixels, seams: Seams) -> tuple[int, int] | None:
     """Return the columns [first, end) between blurred bars of about one width; None where there are none."""
     height, width = plane.shape
     if width < 48 or height < 24:
         return None
-    detail = np.abs(cv2.Laplacian(plane, cv2.CV_32F, ksize=1)).mean(axis=0)
-    seams = Seams.of(plane)
-    best: tuple[float, int, int] | None = None
     shares = seams.seam(np.arange(width), 0, height)
-    for left in np.flatnonzero(shares[: width * 2 // 5] >= SEAM_SHARE).tolist():
-        if left < width * 0.06:
-            continue
+    lefts = [at for at in np.flatnonzero(shares[: width * 2 // 5] >= SEAM_SHARE).tolist() if at >= width * 0.06]
+    if not lefts:
+        return None
+    detail = np.abs(cv2.Laplacian(np.ascontiguousarray(plane), cv2.CV_32F, ksize=1)).mean(axis=0)
+    best: tuple[float, int, int] | None = None
+    for left in lefts:
         mirrored = width - left
         rights = range(max(left + width // 5, mirrored - 4), min(width - 1, mirrored + 5))
         right = max(rights, key=lambda at: shares[at], default=0)

@@ -21,7 +21,7 @@ from inference.verdicts import Box, Finding, Span, TextMatch
 from inference.vision.eyes import Floats
 from inference.vision.gallery_book import Gallery, GalleryBook, Title
 from inference.vision.gallery_page import FLOOR, Looks
-from inference.vision.layout import LayoutMemory
+from inference.vision.layout_memory import LayoutMemory
 from inference.vision.pdq import Hashed, hash_of
 
 MAX_TILES = 2

@@ -5,20 +5,18 @@
     |  |    |  +-|  |     a picture over another (a webcam) is a tile, too
     +--+---------+--+
 
-Works on brightness at 320 pixels, in about 2 ms. One frame may show a door frame where a seam seems to be; `LayoutMemory` takes a
-layout on only where frames of a room agree.
+Works on brightness at 320 pixels, in less than 2 ms. One frame may show a door frame where a seam seems to be; what counts in a
+room is for `layout_memory.py`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.samples import FrameSample, Picture, Pixels
+from inference.samples import Picture, Pixels
 from inference.verdicts import Box
 from inference.vision.bars import Rect, content_of
 from inference.vision.seams import Seams
@@ -39,13 +37,18 @@ _MIN_SIDE = 0.18
 """Shortest side of a tile, part of the content's side."""
 _FULL_SEAM = 0.46
 """How much of a seam a line has to be over its whole length to divide."""
-_INSET_SEAM = 0.58
-"""The same for the inner sides of an inset, on average."""
-_WEAKEST_SIDE = 0.35
+_INSET = 0.62
+"""Least score of an inset: how much of its inner sides is a seam, more for long ones and less for what goes on beyond its corners.
+One plain frame in three has such a rectangle (few of them twice), and seven webcams in ten."""
+_WEAKEST_SIDE = 0.3
+_LENGTH = 0.0012
+"""What a pixel of seam gives: long straight ones are rarely a scene's."""
 _INSET_SIDE = (0.1, 0.65)
 """Sides of an inset, parts of the frame's."""
 _INSET_AREA = (0.015, 0.35)
 _MAX_LINES = 12
+_BEYOND, _BEYOND_PX = 1.0, 14
+"""What it takes from an inset's score that its sides go on beyond its corners, and how far that is looked at, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Layout:
     def like(self, other: Layout) -> bool:
         """Tell whether two layouts have the same boxes, give or take two hundredths of the frame."""
         mine, theirs = (self.content, *self.tiles), (other.content, *other.tiles)
-        return len(mine) == len(theirs) and all(_near(one, two) for one, two in zip(mine, theirs, strict=True))
+        return len(mine) == len(theirs) and all(near(one, two) for one, two in zip(mine, theirs, strict=True))
 
 
 WHOLE = Layout(Box(0.0, 0.0, 1.0, 1.0, name="content"))
@@ -90,24 +93,24 @@ def find_layout(plane: Pixels) -> Layout:
     """
     if min(plane.shape) < _SMALLEST_PX:
         return WHOLE
-    content = content_of(plane)
-    inner = np.ascontiguousarray(plane[content.top : content.bottom, content.left : content.right])
-    across, down = Seams.of(inner), Seams.of(np.ascontiguousarray(inner.T))
-    whole = Rect(0, 0, inner.shape[1], inner.shape[0])
-    parts = _divided(whole, across, down, depth=0, smallest=(whole.width * _MIN_SIDE, whole.height * _MIN_SIDE))
+    found = content_of(plane)
+    content, across, down = found.rect, found.across, found.down
+    whole = Rect(0, 0, content.width, content.height)
+    smallest = (round(whole.width * _MIN_SIDE), round(whole.height * _MIN_SIDE))
+    parts = _divided(whole, across, down, depth=0, smallest=smallest)
     if len(parts) > MAX_TILES:
         parts = [whole]
     # Not both: a grid's own seams look like the frames of small pictures.
-    found = [(part, TILE) for part in parts] if len(parts) > 1 else [(inset, INSET) for inset in _insets(across, down)]
-    boxes = tuple(_box(part.moved(content.left, content.top), plane, name) for part, name in found)
+    named = [(part, TILE) for part in parts] if len(parts) > 1 else [(inset, INSET) for inset in _insets(across, down)]
+    boxes = tuple(_box(part.moved(content.left, content.top), plane, name) for part, name in named)
     return Layout(_box(content, plane, "content"), boxes)
 
 
-def _divided(part: Rect, across: Seams, down: Seams, *, depth: int, smallest: tuple[float, float]) -> list[Rect]:
+def _divided(part: Rect, across: Seams, down: Seams, *, depth: int, smallest: tuple[int, int]) -> list[Rect]:
     """Cut a part along its strongest seam that runs all through, and so on with both halves."""
     if depth == 4:
         return [part]
-    wide, tall = round(smallest[0]), round(smallest[1])
+    wide, tall = smallest
     x, by_x = across.strongest((part.left + wide, part.right - wide + 1), (part.top, part.bottom))
     y, by_y = down.strongest((part.top + tall, part.bottom - tall + 1), (part.left, part.right))
     if max(by_x, by_y) < _FULL_SEAM:
@@ -147,7 +150,7 @@ def _spans(places: Places, whole: int) -> Places:
 
 
 def _framed(columns: Sides, rows: Sides, across: Seams, down: Seams) -> NDArray[np.float32]:
-    """Score every rectangle of two columns and two rows by how much of its inner sides is a seam; 0 where it is no inset.
+    """Score every rectangle of two columns and two rows by its inner sides; 0 where it is no inset, see `_INSET`.
 
     Args:
         columns: places of upright seams, and which two belong to a rectangle.
@@ -156,26 +159,47 @@ def _framed(columns: Sides, rows: Sides, across: Seams, down: Seams) -> NDArray[
         down: jumps across rows.
 
     Returns:
-        shape (pairs of columns, pairs of rows); the mean over the inner sides, and a little for size.
+        shape (pairs of columns, pairs of rows).
     """
     height, width = across.jumps.shape
     (x, wide), (y, tall) = columns, rows
     upright = across.seam(x[:, None], y[tall[:, 0]][None], y[tall[:, 1]][None])  # (places, pairs of rows)
     level = down.seam(y[:, None], x[wide[:, 0]][None], x[wide[:, 1]][None])  # (places, pairs of columns)
-    total = np.zeros((len(wide), len(tall)), np.float32)
+    long = (x[wide[:, 1]] - x[wide[:, 0]])[:, None]
+    high = (y[tall[:, 1]] - y[tall[:, 0]])[None]
+    total, length = np.zeros((2, len(wide), len(tall)), np.float32)
     weakest, n_inner = np.ones_like(total), np.zeros_like(total)
     for end in (0, 1):
-        for share, inner in (
-            (upright[wide[:, end]], (x[wide[:, end]] % width > 0)[:, None]),
-            (level[tall[:, end]].T, (y[tall[:, end]] % height > 0)[None]),
+        for share, inner, side in (
+            (upright[wide[:, end]], (x[wide[:, end]] % width > 0)[:, None], high),
+            (level[tall[:, end]].T, (y[tall[:, end]] % height > 0)[None], long),
         ):
-            total += np.where(inner, share, 0.0)
+            counted = np.where(inner, share, 0.0)
+            total += counted
+            length += counted * side
             weakest = np.minimum(weakest, np.where(inner, share, 1.0))
             n_inner += inner
-    mean = total / np.maximum(1.0, n_inner)
-    area = (x[wide[:, 1]] - x[wide[:, 0]])[:, None] * (y[tall[:, 1]] - y[tall[:, 0]])[None] / (width * height)
+    score = total / np.maximum(1.0, n_inner) + _LENGTH * length - _BEYOND * _beyond(columns, rows, across, down)
+    area = long * high / (width * height)
     fits = (area >= _INSET_AREA[0]) & (area <= _INSET_AREA[1]) & (n_inner >= 2)
-    return np.where(fits & (mean >= _INSET_SEAM) & (weakest >= _WEAKEST_SIDE), mean + 0.3 * area, 0.0).astype(np.float32)
+    return np.where(fits & (score >= _INSET) & (weakest >= _WEAKEST_SIDE), score, 0.0).astype(np.float32)
+
+
+def _beyond(columns: Sides, rows: Sides, across: Seams, down: Seams) -> NDArray[np.float32]:
+    """Tell how much the sides of each rectangle go on beyond its corners, 0..1, as lines of a scene or a grid do; see `_framed`."""
+    height, width = across.jumps.shape
+    (x, wide), (y, tall) = columns, rows
+    total = np.zeros((len(wide), len(tall)), np.float32)
+    for end, outwards in ((0, -_BEYOND_PX), (1, _BEYOND_PX)):
+        corner = y[tall[:, end]]
+        further = (corner + outwards).clip(0, height)
+        upright = across.seam(x[:, None], np.minimum(corner, further)[None], np.maximum(corner, further)[None])
+        corner = x[wide[:, end]]
+        further = (corner + outwards).clip(0, width)
+        level = down.seam(y[:, None], np.minimum(corner, further)[None], np.maximum(corner, further)[None])
+        for side in (0, 1):
+            total += upright[wide[:, side]] + level[tall[:, side]].T
+    return np.asarray(np.maximum(total, 0.0) / 8, np.float32)
 
 
 def _box(rect: Rect, plane: Pixels, name: str) -> Box:
@@ -183,64 +207,6 @@ def _box(rect: Rect, plane: Pixels, name: str) -> Box:
     return Box(rect.left / width, rect.top / height, rect.width / width, rect.height / height, name=name)
 
 
-def _near(one: Box, other: Box) -> bool:
+def near(one: Box, other: Box) -> bool:
+    """Tell whether two boxes are the same, give or take two hundredths of the frame."""
     return max(abs(one.x - other.x), abs(one.y - other.y), abs(one.w - other.w), abs(one.h - other.h)) <= 0.02
-
-
-@dataclass(slots=True)
-class _Room:
-    """What a room's last frames looked like."""
-
-    held: Layout
-    rival: Layout | None = None
-    n_rival: int = 0
-
-
-class LayoutMemory:
-    """Layouts of rooms over time: a new one counts once two frames running agree; bounded, the room asked longest ago goes first.
-
-    Safe from any thread. A picture of no room (id "") is taken as it is.
-    """
-
-    def __init__(self, *, max_rooms: int = 4096, agree: int = 2) -> None:
-        """Remember nothing yet.
-
-        Args:
-            max_rooms: rooms remembered.
-            agree: frames running that must show a layout.
-        """
-        self._max_rooms = max_rooms
-        self._agree = agree
-        self._rooms: OrderedDict[str, _Room] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, sample: FrameSample) -> Layout:
-        """Return what counts as the layout of a frame."""
-        return self.settle(sample.room_id, layout_of(sample.picture))
-
-    def settle(self, room_id: str, seen: Layout) -> Layout:
-        """Take what a frame looks like; return what counts for it: what the frames before agreed on, until new ones do."""
-        if not room_id:
-            return seen
-        with self._lock:
-            room = self._rooms.setdefault(room_id, _Room(WHOLE))
-            self._rooms.move_to_end(room_id)
-            while len(self._rooms) > self._max_rooms:
-                self._rooms.popitem(last=False)
-            if seen.like(room.held):
-                room.rival, room.n_rival = None, 0
-                return room.held
-            if room.rival is None or not seen.like(room.rival):
-                room.rival, room.n_rival = seen, 0
-            room.n_rival += 1
-            if room.n_rival >= self._agree:
-                room.held, room.rival, room.n_rival = room.rival, None, 0
-            return room.held
-
-    def forget(self, room_id: str) -> None:
-        """Drop a room."""
-        with self._lock:
-            self._rooms.pop(room_id, None)
-
-    def __len__(self) -> int:
-        return len(self._rooms)

@@ -21,7 +21,7 @@ from inference.host import Host
 from inference.lanes import Lane
 from inference.samples import FrameSample, Modality, Pixels
 from inference.verdicts import Box, Finding
-from inference.vision.layout import LayoutMemory
+from inference.vision.layout_memory import LayoutMemory
 from inference.vision.nms import suppress
 from inference.vision.tensors import tensor_of
 from models.manifest import ClassSpec, Manifest

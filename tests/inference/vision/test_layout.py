@@ -6,7 +6,7 @@ import pytest
 
 from inference.samples import Pixels, RgbPicture
 from inference.verdicts import Box
-from inference.vision.layout import WHOLE, Layout, LayoutMemory, find_layout, layout_of
+from inference.vision.layout import WHOLE, Layout, find_layout, layout_of
 from tests.inference.layouts_maker import fitted, grid, inset, letterboxed, side_by_side, with_blurred_sides
 from tests.inference.samples_maker import scenery
 
@@ -97,43 +97,27 @@ def test_the_same_plane_gives_the_same_layout_and_is_not_written_to() -> None:
     np.testing.assert_array_equal(plane, before)
 
 
-SPLIT = Layout(Box(0, 0, 1, 1, name="content"), (Box(0, 0, 0.5, 1, name="tile"), Box(0.5, 0, 0.5, 1, name="tile")))
-BARS = Layout(Box(0, 0.1, 1, 0.8, name="content"))
-
-
-def test_a_new_layout_of_a_room_counts_once_two_frames_running_agree() -> None:
-    memory = LayoutMemory()
-    assert memory.settle("room", SPLIT) == WHOLE
-    assert memory.settle("room", SPLIT) == SPLIT
-    assert memory.settle("room", BARS) == SPLIT
-    assert memory.settle("room", SPLIT) == SPLIT
-    assert memory.settle("room", BARS) == SPLIT
-    assert memory.settle("room", BARS) == BARS
-
-
-def test_a_seam_that_trembles_by_a_pixel_is_the_same_layout() -> None:
-    memory = LayoutMemory()
-    moved = Layout(SPLIT.content, (Box(0, 0, 0.503, 1, name="tile"), Box(0.503, 0, 0.497, 1, name="tile")))
-    memory.settle("room", SPLIT)
-    memory.settle("room", moved)
-    assert memory.settle("room", moved) == SPLIT
-
-
-def test_a_picture_of_no_room_is_taken_as_it_is() -> None:
-    assert LayoutMemory().settle("", SPLIT) == SPLIT
-
-
-def test_rooms_are_bounded_and_forgotten() -> None:
-    memory = LayoutMemory(max_rooms=2, agree=1)
-    for room in ("a", "b", "c"):
-        memory.settle(room, SPLIT)
-    assert len(memory) == 2
-    memory.forget("c")
-    assert len(memory) == 1
-
-
 def test_the_largest_tiles_are_looked_at_first() -> None:
     tiles = tuple(Box(0, 0, side, side, name="tile") for side in (0.2, 0.4, 0.3))
     layout = Layout(WHOLE.content, tiles)
     assert [round(part.w, 1) for part in layout.parts(2)] == [1.0, 0.4, 0.3]
     assert layout.parts(0) == (WHOLE.content,)
+
+
+@pytest.mark.parametrize("width", [240, 320, 420])
+@pytest.mark.parametrize("corner", [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_a_webcam_is_found_in_every_corner_and_size(width: int, corner: tuple[int, int]) -> None:
+    height = width * 3 // 4
+    x, y = corner[0] * (1280 - width), corner[1] * (720 - height)
+    layout = sent(inset(scene(3), scene(4), x=x, y=y, width=width, height=height))
+    assert [tile.name for tile in layout.tiles] == ["inset"]
+    assert_near(layout.tiles[0], x / 1280, y / 720, width / 1280, height / 720)
+
+
+def test_a_panel_whose_sides_go_on_beyond_its_corners_is_part_of_the_scene() -> None:
+    pixels = scene(1).copy()
+    for at in (300, 700):
+        cv2.line(pixels, (at, 0), (at, 719), (255, 255, 255), 6)
+    for at in (200, 500):
+        cv2.line(pixels, (0, at), (1279, at), (255, 255, 255), 6)
+    assert all(tile.name != "inset" for tile in sent(pixels).tiles)
