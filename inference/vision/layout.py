@@ -46,7 +46,7 @@ _LENGTH = 0.0012
 _INSET_SIDE = (0.1, 0.65)
 """Sides of an inset, parts of the frame's."""
 _INSET_AREA = (0.015, 0.35)
-_MAX_LINES = 12
+_MAX_LINES = 10
 _BEYOND, _BEYOND_PX = 1.0, 14
 """What it takes from an inset's score that its sides go on beyond its corners, and how far that is looked at, pixels."""
 
