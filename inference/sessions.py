@@ -144,6 +144,8 @@ class OnnxSession:
         """
         self._layout = layout or GraphLayout()
         wanted = provider_options(share, tuning or Tuning())
+        # Its own logger warns at every load of what does not concern who only serves, on a GPU most of all.
+        ort.set_default_logger_severity(3)
         if share.kind is DeviceKind.CUDA:
             with redirect_stdout(sys.stderr):  # it prints what it cannot load; standard output may carry our answers
                 ort.preload_dlls()
