@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from models.data import HEADS
 from models.digests import sha256_of
 from models.errors import DataError
 from models.evaluate import read_evaluation
+from models.networks.onnx_graph import Graph
 from models.networks.text import FAR_BELOW, TextNet, rounded, with_rounded_tables
 from models.networks.text_card import manifest_of
 from models.networks.text_linear import BUCKET_FACTORS, N_PRINTS, PRINT_FACTORS
@@ -29,7 +28,6 @@ from models.store import MANIFEST_FILE
 from models.text_codec import FIRST, LENGTHS, PAD, Alphabet, Ids
 from models.train import load_best
 
-OPSET, IR_VERSION = 17, 8
 GRAPH_FILE = "text.onnx"
 INPUT, OUTPUT = "ids", "scores"
 
@@ -115,35 +113,22 @@ def graph_bytes(net: TextNet, alphabet: Alphabet, heats: Sequence[float]) -> byt
     """Write a network as an ONNX file; its answers are probabilities, its alphabet is in the metadata `characters`."""
     graph = _Graph(net)
     graph.network(heats)
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "livewarden text classifier",
-            [helper.make_tensor_value_info(INPUT, TensorProto.INT32, ["n", "length"])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(HEADS)])],
-            graph.weights,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="livewarden",
-    )
-    helper.set_model_props(model, {"characters": alphabet.characters})
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    given = helper.make_tensor_value_info(INPUT, TensorProto.INT32, ["n", "length"])
+    answered = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(HEADS)])
+    return graph.written("livewarden text classifier", given, answered, properties={"characters": alphabet.characters})
 
 
-class _Graph:
-    """Nodes and weights as they are put down, in the order of `TextNet.forward`."""
+class _Graph(Graph):
+    """Put down in the order of `TextNet.forward`; numbers of characters are 32 bits wide, as the input is."""
 
     def __init__(self, net: TextNet) -> None:
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
+        super().__init__()
         self._net = net
 
     def network(self, heats: Sequence[float]) -> None:
         net, shape = self._net, self._net.shape
-        seen = self.op("Cast", self.op("Not", self.op("Equal", INPUT, self.integers([PAD]))), to=TensorProto.FLOAT)
-        mask = self.op("Unsqueeze", seen, self.integers([2], np.int64))  # (n, L, 1)
+        seen = self.op("Cast", self.op("Not", self.op("Equal", INPUT, self.integers([PAD], np.int32))), to=TensorProto.FLOAT)
+        mask = self.op("Unsqueeze", seen, self.integers([2]))  # (n, L, 1)
         away = self.op("Mul", self.op("Sub", self.floats([1.0]), mask), self.floats([FAR_BELOW]))
         before = [INPUT, *(self.shift(INPUT, by) for by in range(1, len(BUCKET_FACTORS)))]
         pair = self.rest(self.hash(before, BUCKET_FACTORS[1]), shape.n_pairs)
@@ -160,14 +145,14 @@ class _Graph:
     def block(self, block: Any, x: str, mask: str) -> str:
         near = self.op("Mul", self.norm(block.norm, x), mask)
         sides = self.op("Concat", self.shift(near, 1, n_axes=3), near, self.shift(near, -1, n_axes=3), axis=2)
-        value, gate = self.split(self.dense(block.mix, sides), [self._net.shape.width] * 2)
+        value, gate = self.split(self.dense(block.mix, sides), [self._net.shape.width] * 2, axis=2)
         return self.op("Add", x, self.op("Mul", value, self.op("Sigmoid", gate)))
 
     def pooled(self, x: str, away: str) -> str:
         shape = self._net.shape
         looks = self.op("Softmax", self.op("Add", self.dense(self._net.look, x), away), axis=1)
         attended = self.op("MatMul", self.op("Transpose", looks, perm=[0, 2, 1]), x)  # (n, K, D)
-        flat = self.op("Reshape", attended, self.integers([0, shape.n_looks * shape.width], np.int64))
+        flat = self.op("Reshape", attended, self.integers([0, shape.n_looks * shape.width]))
         highest = self.op("ReduceMax", self.op("Add", x, away), axes=[1], keepdims=0)
         return self.op("Concat", flat, highest, axis=1)
 
@@ -175,14 +160,12 @@ class _Graph:
         net, n_orders = self._net, len(BUCKET_FACTORS)
         buckets = self.rest(self.op("Concat", *(self.hash(before, row) for row in BUCKET_FACTORS), axis=1), net.shape.n_grams)
         prints = self.rest(self.op("Concat", *(self.hash(before, row) for row in PRINT_FACTORS), axis=1), N_PRINTS)
-        owner = self.op("Cast", self.op("Gather", self.tensor("prints", net.prints.numpy()), buckets), to=TensorProto.INT32)
-        known = self.op(
-            "Unsqueeze", self.op("Cast", self.op("Equal", owner, prints), to=TensorProto.FLOAT), self.integers([2], np.int64)
-        )
+        owner = self.op("Cast", self.op("Gather", self.tensor(net.prints.numpy()), buckets), to=TensorProto.INT32)
+        known = self.op("Unsqueeze", self.op("Cast", self.op("Equal", owner, prints), to=TensorProto.FLOAT), self.integers([2]))
         known = self.op("Mul", known, self.op("Concat", *[mask] * n_orders, axis=1))
         found = self.op("Mul", self.table("grams", buckets), known)  # (n, 4 L, 3)
-        weights, rarity = self.split(found, [len(HEADS), 1])
-        axis = self.integers([1], np.int64)
+        weights, rarity = self.split(found, [len(HEADS), 1], axis=2)
+        axis = self.integers([1])
         total = self.op("ReduceSum", weights, axis, keepdims=0)
         squares = self.op("ReduceSum", self.op("Mul", rarity, rarity), axis, keepdims=0)
         norm = self.op("Sqrt", self.op("Max", squares, self.floats([1e-6])))
@@ -190,62 +173,25 @@ class _Graph:
 
     def hash(self, before: Sequence[str], factors: Sequence[int]) -> str:
         """Hash the run that ends at each character; `before` holds the text moved by 0, 1, 2, ..."""
-        terms = [self.op("Mul", before[by], self.integers([factor])) for by, factor in enumerate(reversed(factors))]
+        terms = [self.op("Mul", before[by], self.integers([factor], np.int32)) for by, factor in enumerate(reversed(factors))]
         total = terms[0]
         for term in terms[1:]:
             total = self.op("Add", total, term)
         return total
 
     def rest(self, hashed: str, n_buckets: int) -> str:
-        return self.op("Mod", hashed, self.integers([n_buckets]))
-
-    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def split(self, x: str, sizes: Sequence[int]) -> tuple[str, str]:
-        """Cut in two along the last axis of three."""
-        names = (f"left_{len(self.nodes)}", f"right_{len(self.nodes)}")
-        self.nodes.append(helper.make_node("Split", [x, self.integers(sizes, np.int64)], list(names), axis=2))
-        return names
+        return self.op("Mod", hashed, self.integers([n_buckets], np.int32))
 
     def shift(self, x: str, by: int, *, n_axes: int = 2) -> str:
         """Move along the length; zeros come in at the side left."""
         rest = [0] * (n_axes - 2)
-        return self.op("Pad", x, self.integers([0, by, *rest, 0, -by, *rest], np.int64))
+        return self.op("Pad", x, self.integers([0, by, *rest, 0, -by, *rest]))
 
     def table(self, name: str, places: str) -> str:
         """Look up and spread 8 bits to floats."""
         small = rounded(getattr(self._net, name).weight)
-        found = self.op("Gather", self.tensor(name, small.values.numpy()), places)
-        return self.op("DequantizeLinear", found, self.tensor(f"{name}_steps", small.steps.numpy()), axis=2)
-
-    def norm(self, layer: Any, x: str) -> str:
-        return self.op(
-            "LayerNormalization", x, self.parameter(layer.weight), self.parameter(layer.bias), axis=-1, epsilon=layer.eps
-        )
-
-    def dense(self, layer: Any, x: str) -> str:
-        product = self.op("MatMul", x, self.parameter(layer.weight.T))
-        return self.op("Add", product, self.parameter(layer.bias))
-
-    def parameter(self, values: torch.Tensor) -> str:
-        return self.tensor("weight", values.detach().numpy())
+        found = self.op("Gather", self.tensor(small.values.numpy()), places)
+        return self.op("DequantizeLinear", found, self.tensor(small.steps.numpy()), axis=2)
 
     def floats(self, values: Sequence[float]) -> str:
-        return self.tensor("number", np.array(values, np.float32))
-
-    def integers(self, values: Sequence[int], kind: type[np.integer[Any]] = np.int32) -> str:
-        return self.tensor("number", np.array(values, kind))
-
-    def tensor(self, name: str, values: NDArray[Any]) -> str:
-        """Keep an array; equal ones are kept once."""
-        array = np.ascontiguousarray(values)
-        proto = numpy_helper.from_array(array, "")
-        for known in self.weights:
-            if (known.raw_data, known.dims, known.data_type) == (proto.raw_data, proto.dims, proto.data_type):
-                return str(known.name)
-        proto.name = f"{name}_{len(self.weights)}"
-        self.weights.append(proto)
-        return str(proto.name)
+        return self.tensor(np.array(values, np.float32))

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from models.digests import sha256_of
 from models.errors import DataError
 from models.image_titles import Pixels
 from models.manifest import Licence, Manifest, Preprocess, Provenance, TensorSpec
 from models.networks.image import SIDE_PX, Conv, FrameNet
+from models.networks.onnx_graph import Graph
 from models.seam import TextServing
 from models.store import MANIFEST_FILE
 from models.train_image import ORDINARY_FRAMES_FILE, load_net, tensor
@@ -28,7 +28,6 @@ from models.train_image import ORDINARY_FRAMES_FILE, load_net, tensor
 NAME, TASK = "image-embedding", "image.embed"
 GRAPH_FILE, ORDINARY_FILE = "image.onnx", "ordinary.npy"
 INPUT, OUTPUT = "image", "embedding"
-OPSET, IR_VERSION = 17, 8
 TOLERANCE = 0.999
 """Least cosine between the graph's answer and torch's."""
 
@@ -133,34 +132,19 @@ def graph_bytes(net: FrameNet) -> bytes:
     graph = _Graph()
     graph.network(net)
     side: list[Any] = ["n", 3, SIDE_PX, SIDE_PX]
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "livewarden picture network",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, side)],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", net.shape.n_seen])],
-            graph.weights,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="livewarden",
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, side)
+    answered = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", net.shape.n_seen])
+    return graph.written("livewarden picture network", given, answered)
 
 
-class _Graph:
-    """Nodes and weights as they are put down, in the order of `FrameNet.forward`."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
+class _Graph(Graph):
+    """Put down in the order of `FrameNet.forward`."""
 
     def network(self, net: FrameNet) -> None:
         few = self.op("AveragePool", INPUT, kernel_shape=[4, 4], strides=[4, 4])
-        colours = self.op("Conv", few, self.weight(net.colours.weight), self.weight(net.colours.bias), kernel_shape=[1, 1])
+        colours = self.op("Conv", few, self.halved(net.colours.weight), self.halved(net.colours.bias), kernel_shape=[1, 1])
         share = self.mean(self.clip(colours, 1.0))
-        means = [self.op("Mul", share, self.exact(np.array(4.0, np.float32)))]
+        means = [self.op("Mul", share, self.number(4.0))]
         x = self.conv(net.stem, INPUT)
         for number, stage in enumerate(net.stages):
             for block in stage:
@@ -171,17 +155,17 @@ class _Graph:
             if number in net.shape.tapped:
                 means.append(self.mean(x))
         seen = self.op("Concat", *means, axis=1)
-        centred = self.op("Sub", seen, self.exact(net.middle.numpy()))
-        scaled = self.op("Div", centred, self.exact(net.spread.numpy()))
-        self.op("Gemm", scaled, self.weight(net.join.weight), output=OUTPUT, transB=1)
+        centred = self.op("Sub", seen, self.tensor(net.middle.numpy()))
+        scaled = self.op("Div", centred, self.tensor(net.spread.numpy()))
+        self.op("Gemm", scaled, self.halved(net.join.weight), output=OUTPUT, transB=1)
 
     def conv(self, conv: Conv, x: str) -> str:
         spec, (left, right, top, bottom) = conv.spec, conv.pads
         y = self.op(
             "Conv",
             x,
-            self.weight(conv.conv.weight),
-            self.weight(conv.conv.bias),
+            self.halved(conv.conv.weight),
+            self.halved(conv.conv.bias),
             kernel_shape=[spec.side] * 2,
             strides=[spec.stride] * 2,
             pads=[top, left, bottom, right],
@@ -193,18 +177,4 @@ class _Graph:
         return self.op("Flatten", self.op("GlobalAveragePool", x), axis=1)
 
     def clip(self, x: str, high: float) -> str:
-        return self.op("Clip", x, self.exact(np.array(0.0, np.float32)), self.exact(np.array(high, np.float32)))
-
-    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def weight(self, values: torch.Tensor) -> str:
-        """Keep a weight in 16 bits; a cast that the runtime folds when it loads makes it 32 again."""
-        return self.op("Cast", self.exact(values.detach().numpy().astype(np.float16)), to=TensorProto.FLOAT)
-
-    def exact(self, values: np.ndarray[Any, Any]) -> str:
-        name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name))
-        return name
+        return self.op("Clip", x, self.number(0.0), self.number(high))

@@ -6,7 +6,6 @@ unbroken one does. Calibration and figures are `evaluate.py`, the ONNX file is `
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from models.data import Part, Row, Source, alphabet_of, for_training
 from models.errors import DataError
+from models.networks.checkpoints import draw_near, must_match, read_state, save_history, save_state, weight_groups
 from models.networks.text import TextNet, TextShape
 from models.networks.text_answers import answers_of, best_trust, validation_scores
 from models.networks.text_batches import Encoded, EncodedRows
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 """Told one line at a time how a run goes."""
 
-LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
+LAST_FILE, BEST_FILE = "last.pt", "best.pt"
 
 WEIGHTS = {Source.COLD: 1.0, Source.SWSR: 1.0, Source.DAVIDSON: 0.5, Source.DANMAKU: 1.0}
 """What a row of each source counts; the tweets were picked by their slurs and count less."""
@@ -101,7 +101,12 @@ class Run:
         self.net.take(LinearFit(texts, targets, alphabet=self.alphabet, n_buckets=self.shape.n_grams).fit())
         self.mean = TextNet(self.shape)
         self.mean.load_state_dict(self.net.state_dict())
-        self._optimizer = torch.optim.AdamW(_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98))
+        self._optimizer = torch.optim.AdamW(
+            # Characters stay as large as they are learnt: most are rare.
+            weight_groups(self.net, plan.decay, still=lambda name: name.startswith("characters")),
+            lr=plan.rate,
+            betas=(0.9, 0.98),
+        )
         self.n_steps = max(1, len(learnt) // plan.n_rows)
 
     def resume(self) -> bool:
@@ -113,10 +118,8 @@ class Run:
         path = self.folder / LAST_FILE
         if not path.is_file():
             return False
-        state = torch.load(path, weights_only=True)
-        for name, mine in (("plan", asdict(self.plan)), ("shape", asdict(self.shape)), ("alphabet", self.alphabet.characters)):
-            if state[name] != mine:
-                raise DataError(f"{path} was made with another {name}; train into a new folder, or without --resume")
+        state = read_state(path)
+        must_match(path, state, {"plan": asdict(self.plan), "shape": asdict(self.shape), "alphabet": self.alphabet.characters})
         self.net.load_state_dict(state["net"])
         self.mean.load_state_dict(state["mean"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -183,11 +186,7 @@ class Run:
         return (losses * known * weights).sum()
 
     def _average(self, n_done: int) -> None:
-        # Short memory at first, or the start would weigh for long.
-        past = min(self.plan.average, (1 + n_done) / (10 + n_done))
-        with torch.no_grad():
-            for mean, now in zip(self.mean.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(now, 1.0 - past)
+        draw_near(self.mean, self.net, n_done=n_done, past=self.plan.average)
 
     def _trusted(self) -> dict[str, float]:
         """Weigh the linear part beside the deep one on the validation side, and score both together there."""
@@ -219,10 +218,10 @@ class Run:
             "mean": self.mean.state_dict(),
         }
         if better:
-            _save(state, self.folder / BEST_FILE)
+            save_state(state, self.folder / BEST_FILE)
         rest = {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict(), "progress": asdict(progress)}
-        _save({**state, **rest}, self.folder / LAST_FILE)
-        (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
+        save_state({**state, **rest}, self.folder / LAST_FILE)
+        save_history(self.folder, progress.history)
         return f"epoch {progress.epoch}: loss {loss:.4f}, {_shown(scores)}, {took_s:.0f} s"
 
 
@@ -240,11 +239,7 @@ def load_best(folder: Path) -> Trained:
     Raises:
         DataError: there is none.
     """
-    path = folder / BEST_FILE
-    try:
-        state = torch.load(path, weights_only=True)
-    except OSError as exc:
-        raise DataError(f"cannot read {path}: {exc.strerror}; train first, with --out {folder}") from exc
+    state = read_state(folder / BEST_FILE)
     net = TextNet(TextShape(**state["shape"]))
     net.load_state_dict(state["mean"])
     net.eval()
@@ -260,20 +255,6 @@ def _disturbed(ids: Tensor, share: float) -> Tensor:
     hit = (torch.rand(ids.shape) < share) & (ids >= FIRST)
     strangers = torch.randint(1, N_STRANGERS + 1, ids.shape, dtype=ids.dtype)
     return torch.where(hit, strangers, ids)
-
-
-def _groups(net: TextNet, decay: float) -> list[dict[str, Any]]:
-    """Weights that shrink: matrices and the pairs; not norms, biases nor the characters. The linear part is not trained."""
-    trained = {name: one for name, one in net.named_parameters() if one.requires_grad}
-    shrinking = [one for name, one in trained.items() if one.ndim > 1 and not name.startswith("characters")]
-    others = [one for name, one in trained.items() if one.ndim <= 1 or name.startswith("characters")]
-    return [{"params": shrinking, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    draft = path.with_suffix(".new")
-    torch.save(state, draft)
-    draft.replace(path)
 
 
 def _shown(scores: dict[str, float]) -> str:

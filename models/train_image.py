@@ -11,7 +11,6 @@ Source:
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from models.errors import DataError
 from models.image_ordinary import HELD_OUT, ordinary_frames
 from models.image_titles import Pixels, Title
 from models.image_views import CLIP_SUFFIXES, VIEW_SIZE, part_of_frame, read_clip, read_pictures, view
+from models.networks.checkpoints import must_match, read_state, save_history, save_state
 from models.networks.image import SIDE_PX, FrameNet
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 NDArrayInt = np.ndarray[Any, np.dtype[np.int64]]
 
-LAST_FILE, HISTORY_FILE = "last.pt", "history.json"
+LAST_FILE = "last.pt"
 ORDINARY_FRAMES_FILE = "ordinary_frames.npy"
 """Frames that the exported network's gallery begins with, uint8 (n, S, S, 3)."""
 BACKBONE = Path("backbone") / "mobilenet_v2_embed.onnx"
@@ -150,9 +150,8 @@ class ImageRun:
         path = self.folder / LAST_FILE
         if not path.is_file():
             return False
-        state = torch.load(path, weights_only=True)
-        if state["plan"] != asdict(self.plan):
-            raise DataError(f"{path} was made with another plan; train into a new folder, or without --resume")
+        state = read_state(path)
+        must_match(path, state, {"plan": asdict(self.plan)})
         self.net.load_state_dict(state["net"])
         self._scatters = state["scatters"]
         self.progress = ImageProgress(state["step"], state["history"])
@@ -213,10 +212,8 @@ class ImageRun:
             "step": self.progress.step,
             "history": self.progress.history,
         }
-        draft = self.folder / f"{LAST_FILE}.new"
-        torch.save(state, draft)
-        draft.replace(self.folder / LAST_FILE)
-        (self.folder / HISTORY_FILE).write_text(json.dumps(self.progress.history, indent=1) + "\n", encoding="utf-8")
+        save_state(state, self.folder / LAST_FILE)
+        save_history(self.folder, self.progress.history)
 
 
 def load_net(folder: Path) -> FrameNet:
@@ -225,11 +222,7 @@ def load_net(folder: Path) -> FrameNet:
     Raises:
         DataError: there is none.
     """
-    path = folder / LAST_FILE
-    try:
-        state = torch.load(path, weights_only=True)
-    except OSError as exc:
-        raise DataError(f"cannot read {path}: {exc.strerror}; train first, with --out {folder}") from exc
+    state = read_state(folder / LAST_FILE)
     net = FrameNet()
     net.load_state_dict(state["net"])
     net.eval()

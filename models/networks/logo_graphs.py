@@ -6,20 +6,17 @@ Teller: float32 (n, 6, 40, 96) to (n, 133), the embedding's 128 numbers, likelih
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import nn
 
 from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED
 from models.networks.logo import LARGEST_LOG, Block, Finder, Step, Teller
+from models.networks.onnx_graph import Graph
 
-OPSET, IR_VERSION = 17, 8
 FINDER_INPUT, FINDER_OUTPUT = "planes", "places"
 TELLER_INPUT, TELLER_OUTPUT = "crops", "told"
 
@@ -34,8 +31,8 @@ def finder_graph(net: Finder) -> bytes:
     middle = graph.op("Add", graph.plain(net.from_sixteenth, sixteenth), graph.doubled(low, sixteenth))
     joined = graph.op("Add", eighth, graph.doubled(graph.step(net.join_sixteenth, middle), eighth))
     answers = graph.plain(net.answer, graph.step(net.join_eighth, joined))
-    mark, sides = graph.split(answers, [1, 4])
-    bounded = graph.op("Clip", sides, graph.number(np.float32(-LARGEST_LOG)), graph.number(np.float32(LARGEST_LOG)))
+    mark, sides = graph.split(answers, [1, 4], axis=1)
+    bounded = graph.op("Clip", sides, graph.number(-LARGEST_LOG), graph.number(LARGEST_LOG))
     graph.op("Concat", graph.op("Sigmoid", mark), graph.op("Exp", bounded), output=FINDER_OUTPUT, axis=1)
     given = helper.make_tensor_value_info(FINDER_INPUT, TensorProto.UINT8, ["n", N_PACKED, "rows", "columns"])
     return graph.written(
@@ -47,30 +44,16 @@ def teller_graph(net: Teller) -> bytes:
     """Write the teller in evaluation mode."""
     graph = _Graph()
     x = graph.op("Flatten", graph.layers(net.body, graph.scaled(TELLER_INPUT, net)), axis=1)
-    numbers = graph.op("LpNormalization", graph.dense(net.tell, x), axis=1, p=2)
-    mark, moves = graph.split(graph.dense(net.judge, x), [1, 4])
+    numbers = graph.op("LpNormalization", graph.flat_dense(net.tell, x), axis=1, p=2)
+    mark, moves = graph.split(graph.flat_dense(net.judge, x), [1, 4], axis=1)
     graph.op("Concat", numbers, graph.op("Sigmoid", mark), moves, output=TELLER_OUTPUT, axis=1)
     given = helper.make_tensor_value_info(TELLER_INPUT, TensorProto.FLOAT, ["n", N_CROP, CROP_HEIGHT_PX, CROP_WIDTH_PX])
     told = helper.make_tensor_value_info(TELLER_OUTPUT, TensorProto.FLOAT, ["n", net.tell.out_features + 5])
     return graph.written("livewarden logo teller", given, told)
 
 
-class _Graph:
-    """Nodes and weights as they are put down."""
-
-    def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._weights: list[Any] = []
-
-    def written(self, name: str, given: Any, answered: Any) -> bytes:
-        model = helper.make_model(
-            helper.make_graph(self._nodes, name, [given], [answered], self._weights),
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="livewarden",
-        )
-        onnx.checker.check_model(model, full_check=True)
-        return bytes(model.SerializeToString())
+class _Graph(Graph):
+    """What both networks are made of."""
 
     def scaled(self, x: str, net: nn.Module) -> str:
         return self.op("Add", self.op("Mul", x, self.parameter(net.factors)), self.parameter(net.shifts))
@@ -97,35 +80,14 @@ class _Graph:
         assert conv.bias is not None
         return self.op("Conv", x, self.parameter(conv.weight), self.parameter(conv.bias), kernel_shape=[1, 1])
 
-    def dense(self, layer: nn.Linear, x: str) -> str:
+    def flat_dense(self, layer: nn.Linear, x: str) -> str:
         return self.op("Gemm", x, self.parameter(layer.weight), self.parameter(layer.bias), transB=1)
 
     def doubled(self, x: str, like: str) -> str:
         """Double the sides, cut to those of another."""
         twice = self.op(
-            "Resize", x, "", self.array(np.array([1, 1, 2, 2], np.float32)), mode="nearest",
+            "Resize", x, "", self.tensor(np.array([1, 1, 2, 2], np.float32)), mode="nearest",
             coordinate_transformation_mode="asymmetric", nearest_mode="floor",
         )  # fmt: skip
-        sides = self.op("Slice", self.op("Shape", like), self.array(np.array([2])), self.array(np.array([4])))
-        return self.op("Slice", twice, self.array(np.array([0, 0])), sides, self.array(np.array([2, 3])))
-
-    def split(self, x: str, sizes: Sequence[int]) -> tuple[str, str]:
-        names = (f"left_{len(self._nodes)}", f"right_{len(self._nodes)}")
-        self._nodes.append(helper.make_node("Split", [x, self.array(np.array(sizes))], list(names), axis=1))
-        return names
-
-    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        name = output or f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def parameter(self, values: Any) -> str:
-        return self.array(values.detach().numpy())
-
-    def number(self, value: np.float32) -> str:
-        return self.array(np.array(value, np.float32))
-
-    def array(self, values: NDArray[Any]) -> str:
-        name = f"weight_{len(self._weights)}"
-        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name))
-        return name
+        sides = self.op("Slice", self.op("Shape", like), self.integers([2]), self.integers([4]))
+        return self.op("Slice", twice, self.integers([0, 0]), sides, self.integers([2, 3]))

@@ -6,7 +6,6 @@ it runs on a CPU too. What it leaves in the folder is read by `load_nets`.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -20,12 +19,13 @@ from torch.nn import functional as F
 
 from models.errors import DataError
 from models.logo_cache import SceneCache
+from models.networks.checkpoints import draw_near, must_match, read_state, save_history, save_state, weight_groups
 from models.networks.logo import LogoNets, LogoShape, Told
 from models.networks.logo_draws import draw_pairs, draw_windows
 from models.networks.logo_losses import Others, Wanted, finder_loss, teller_loss
 from models.networks.logo_reader import Reader
 from models.networks.logo_store import DeviceScenes
-from models.networks.logo_train import HISTORY_FILE, LAST_FILE, weight_groups
+from models.networks.logo_train import LAST_FILE
 
 RESUME_FILE = "resume.pt"
 """What going on needs beside the averaged networks of `last.pt`."""
@@ -113,10 +113,9 @@ class DeviceRun:
         """
         if not (self.folder / RESUME_FILE).is_file():
             return False
-        state = torch.load(self.folder / RESUME_FILE, weights_only=True, map_location=self.device)
-        mean = torch.load(self.folder / LAST_FILE, weights_only=True, map_location=self.device)
-        if mean["shape"] != asdict(self.shape):
-            raise DataError(f"{self.folder / LAST_FILE} is of another shape; train into a new folder, or without --resume")
+        state = read_state(self.folder / RESUME_FILE, device=self.device)
+        mean = read_state(self.folder / LAST_FILE, device=self.device)
+        must_match(self.folder / LAST_FILE, mean, {"shape": asdict(self.shape)})
         self.net.load_state_dict(state["net"])
         self.mean.load_state_dict(mean["mean"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -238,14 +237,7 @@ class DeviceRun:
             group["lr"] = self.plan.rate * share
 
     def _average(self) -> None:
-        # Short memory at first, or the start would weigh for long.
-        past = min(self.plan.average, (1 + self.progress.n_steps) / (10 + self.progress.n_steps))
-        both = [
-            (mean, now)
-            for mean, now in zip(self.mean.state_dict().values(), self.net.state_dict().values(), strict=True)
-            if mean.is_floating_point()
-        ]
-        torch._foreach_lerp_([mean for mean, _ in both], [now for _, now in both], 1.0 - past)
+        draw_near(self.mean, self.net, n_done=self.progress.n_steps, past=self.plan.average)
 
     def _line(self, scenes: DeviceScenes, n: int, took_s: float) -> str:
         finder, teller, picked = (float(value) / n for value in self._sums.tolist())
@@ -263,7 +255,5 @@ class DeviceRun:
         weights = {name: value.cpu() for name, value in self.mean.state_dict().items()}
         mean = {"plan": asdict(self.plan), "shape": asdict(self.shape), "mean": weights}
         for name, what in ((RESUME_FILE, {**state, "progress": asdict(self.progress)}), (LAST_FILE, mean)):
-            draft = (self.folder / name).with_suffix(".new")
-            torch.save(what, draft)
-            draft.replace(self.folder / name)
-        (self.folder / HISTORY_FILE).write_text(json.dumps(self.progress.history, indent=1) + "\n", encoding="utf-8")
+            save_state(what, self.folder / name)
+        save_history(self.folder, self.progress.history)

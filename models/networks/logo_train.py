@@ -6,7 +6,6 @@ than wanted. Figures are `logo_evaluate.py`, the ONNX files are `logo_export.py`
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -21,13 +20,14 @@ from torch import Tensor
 from models.errors import DataError
 from models.logo_cache import SceneCache
 from models.logo_fonts import Part
+from models.networks.checkpoints import draw_near, must_match, read_state, save_history, save_state, weight_groups
 from models.networks.logo import LogoNets, LogoShape
 from models.networks.logo_batches import Pool
 from models.networks.logo_losses import Others, Wanted, finder_loss, teller_loss
 
 log = logging.getLogger(__name__)
 
-LAST_FILE, HISTORY_FILE = "last.pt", "history.json"
+LAST_FILE = "last.pt"
 SCENES_FOLDER = "scenes"
 
 
@@ -94,11 +94,9 @@ class LogoRun:
         path = self.folder / LAST_FILE
         if not path.is_file():
             return False
-        state = torch.load(path, weights_only=True)
-        plan = {**state["plan"], "n_rounds": self.plan.n_rounds}
-        for name, theirs, mine in (("plan", plan, asdict(self.plan)), ("shape", state["shape"], asdict(self.shape))):
-            if theirs != mine:
-                raise DataError(f"{path} was made with another {name}; train into a new folder, or without --resume")
+        state = read_state(path)
+        plan = {**asdict(self.plan), "n_rounds": state["plan"]["n_rounds"]}
+        must_match(path, state, {"plan": plan, "shape": asdict(self.shape)})
         self.net.load_state_dict(state["net"])
         self.mean.load_state_dict(state["mean"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -194,12 +192,7 @@ class LogoRun:
             group["lr"] = self.plan.rate * share
 
     def _average(self) -> None:
-        # Short memory at first, or the start would weigh for long.
-        past = min(self.plan.average, (1 + self._n_steps) / (10 + self._n_steps))
-        with torch.no_grad():
-            for mean, now in zip(self.mean.state_dict().values(), self.net.state_dict().values(), strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(now, 1.0 - past)
+        draw_near(self.mean, self.net, n_done=self._n_steps, past=self.plan.average)
 
     def _keep(self, losses: tuple[float, float], took_s: float) -> str:
         """Write the checkpoint.
@@ -212,10 +205,8 @@ class LogoRun:
         progress.history.append({"round": progress.done, "finder": losses[0], "teller": losses[1], "seconds": round(took_s, 1)})
         state: dict[str, Any] = {"plan": asdict(self.plan), "shape": asdict(self.shape), "mean": self.mean.state_dict()}
         rest = {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict(), "progress": asdict(progress)}
-        draft = (self.folder / LAST_FILE).with_suffix(".new")
-        torch.save({**state, **rest, "n_steps": self._n_steps}, draft)
-        draft.replace(self.folder / LAST_FILE)
-        (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
+        save_state({**state, **rest, "n_steps": self._n_steps}, self.folder / LAST_FILE)
+        save_history(self.folder, progress.history)
         return f"round {progress.done}: finder {losses[0]:.4f}, teller {losses[1]:.4f}, {len(self.cache)} groups, {took_s:.0f} s"
 
 
@@ -225,21 +216,8 @@ def load_nets(folder: Path) -> LogoNets:
     Raises:
         DataError: there are none.
     """
-    path = folder / LAST_FILE
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-    except OSError as exc:
-        raise DataError(f"cannot read {path}: {exc.strerror}; train first, with --out {folder}") from exc
+    state = read_state(folder / LAST_FILE)
     net = LogoNets(LogoShape(**state["shape"]))
     net.load_state_dict(state["mean"])
     net.eval()
     return net
-
-
-def weight_groups(net: LogoNets, decay: float) -> list[dict[str, Any]]:
-    """Weights that shrink: those of convolutions and products; not norms and shifts."""
-    trained = [one for one in net.parameters() if one.requires_grad]
-    return [
-        {"params": [one for one in trained if one.ndim > 1], "weight_decay": decay},
-        {"params": [one for one in trained if one.ndim <= 1], "weight_decay": 0.0},
-    ]

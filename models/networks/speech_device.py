@@ -6,7 +6,6 @@ learns what people have in common. The learning rate follows the time that is us
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -22,9 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.networks.checkpoints import draw_near, save_history, save_state, weight_groups
 from models.networks.speech import SpeechNet, SpeechShape
 from models.networks.speech_mixing import DeviceMixer, MixedBatch
-from models.networks.speech_train import BEST_FILE, HISTORY_FILE, Judge, SpeechProgress, Tell, decaying, save_state
+from models.networks.speech_train import BEST_FILE, Judge, SpeechProgress, Tell
 from models.speech_codec import BLANK
 from models.speech_timing import Timing
 
@@ -94,7 +94,7 @@ class DeviceRun:
         for place, block in enumerate(self.net.blocks):
             block.skipped = plan.skipped * place / max(1, shape.n_blocks - 1)
         fused = self._device.type == "cuda"
-        self._optimizer = torch.optim.AdamW(decaying(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98), fused=fused)
+        self._optimizer = torch.optim.AdamW(weight_groups(self.net, plan.decay), lr=plan.rate, betas=(0.9, 0.98), fused=fused)
         self._good = _copied(self.mean)
         """The averaged weights that were best so far."""
 
@@ -174,10 +174,7 @@ class DeviceRun:
         return loss + self.plan.consistency * share * apart(answer.log_probs, batch)
 
     def _average(self) -> None:
-        # Short memory at first, or the start would weigh for long.
-        past = min(self.plan.average, (1 + self.n_steps) / (10 + self.n_steps))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.mean.parameters()), list(self.net.parameters()), 1.0 - past)
+        draw_near(self.mean, self.net, n_done=self.n_steps, past=self.plan.average)
 
     def _timings(self) -> Iterator[Timing]:
         """Yield what is spoken in each step, drawn ahead on a thread."""
@@ -235,7 +232,7 @@ class DeviceRun:
             state: dict[str, Any] = {"plan": asdict(self.plan), "shape": asdict(self.shape), "epoch": progress.epoch}
             self._good = _copied(self.mean)
             save_state({**state, "hours": self.hours, "mean": self._good}, self.folder / BEST_FILE)
-        (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
+        save_history(self.folder, progress.history)
         return f"{now_s:.0f} s, step {self.n_steps}: " + ", ".join(f"{name} {error:.4f}" for name, error in scores.items())
 
 

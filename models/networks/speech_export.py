@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from models.digests import sha256_of
 from models.errors import DataError
+from models.networks.onnx_graph import Graph
 from models.networks.speech import SILENT, USUAL_N, Block, Level, SpeechNet
 from models.networks.speech_card import manifest_of, spotting_numbers
 from models.networks.speech_train import load_best_speech
@@ -27,7 +27,6 @@ from models.speech_codec import N_MELS, STRIDE, UNITS, n_posteriors
 from models.speech_evaluate import read_speech_evaluation
 from models.store import MANIFEST_FILE
 
-OPSET, IR_VERSION = 17, 8
 GRAPH_FILE = "units.onnx"
 INPUT, OUTPUT = "features", "log_probs"
 
@@ -123,29 +122,13 @@ def speech_graph(net: SpeechNet) -> bytes:
     """Write a network as an ONNX file; the names of its units are in the metadata `units`."""
     graph = _Graph()
     graph.network(net)
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "livewarden speech units",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", "n", N_MELS])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", "frames", len(UNITS)])],
-            graph.weights,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="livewarden",
-    )
-    helper.set_model_props(model, {"units": "\n".join(UNITS)})
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+    given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", "n", N_MELS])
+    answered = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", "frames", len(UNITS)])
+    return graph.written("livewarden speech units", given, answered, properties={"units": "\n".join(UNITS)})
 
 
-class _Graph:
-    """Nodes and weights as they are put down, in the order of `SpeechNet.forward`."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
+class _Graph(Graph):
+    """Put down in the order of `SpeechNet.forward`; matrices in 16 bits."""
 
     def network(self, net: SpeechNet) -> None:
         highest = self.op("ReduceMax", INPUT, axes=[2], keepdims=1)
@@ -171,13 +154,13 @@ class _Graph:
     def levelled(self, layer: Level, heard: str, loud: str) -> str:
         count = self.op("Add", self.total(loud), self.number(1e-3))
         by_frame = self.op("Mul", self.op("ReduceMean", INPUT, axes=[2], keepdims=1), loud)
-        usual = self.op("Add", self.op("Div", self.total(by_frame), count), self.whole(layer.usual))
+        usual = self.op("Add", self.op("Div", self.total(by_frame), count), self.parameter(layer.usual))
         usual_n = self.number(USUAL_N)
         whole = self.op("Add", count, usual_n)
         mean = self.op("Div", self.op("Add", self.total(self.op("Mul", INPUT, loud)), self.op("Mul", usual, usual_n)), whole)
         off = self.op("Sub", INPUT, mean)
         squares = self.total(self.op("Mul", self.op("Mul", off, off), loud))
-        known = self.whole(USUAL_N * layer.swing.square())
+        known = self.parameter(USUAL_N * layer.swing.square())
         x = self.op("Div", off, self.op("Sqrt", self.op("Div", self.op("Add", squares, known), whole)))
         return self.op("Mul", self.op("Clip", x, self.number(-4.0), self.number(4.0)), heard)
 
@@ -202,7 +185,7 @@ class _Graph:
 
     def block(self, block: Block, x: str, mask: str, weight: str) -> str:
         width = block.out.in_features
-        value, gate = self.split(self.dense(block.widen, self.norm(block.before, x)), width)
+        value, gate = self.split(self.dense(block.widen, self.norm(block.before, x)), [width, width], axis=2)
         y = self.op("Mul", self.op("Mul", value, self.op("Sigmoid", gate)), mask)
         size = block.near.kernel_size[0]
         turned = self.op("Transpose", y, perm=[0, 2, 1])
@@ -216,44 +199,8 @@ class _Graph:
     def judged(self, net: SpeechNet, x: str) -> str:
         return self.dense(net.answer, self.norm(net.norm, x))
 
-    def op(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def split(self, x: str, width: int) -> tuple[str, str]:
-        names = (f"left_{len(self.nodes)}", f"right_{len(self.nodes)}")
-        self.nodes.append(helper.make_node("Split", [x, self.integers([width, width])], list(names), axis=2))
-        return names
-
-    def norm(self, layer: Any, x: str) -> str:
-        return self.op("LayerNormalization", x, self.whole(layer.weight), self.whole(layer.bias), axis=-1, epsilon=layer.eps)
-
     def dense(self, layer: Any, x: str) -> str:
-        return self.op("Add", self.op("MatMul", x, self.halved(layer.weight.T)), self.whole(layer.bias))
+        return self.op("Add", self.op("MatMul", x, self.halved(layer.weight.T)), self.parameter(layer.bias))
 
     def convolution(self, layer: Any, x: str, **attributes: Any) -> str:
-        return self.op("Conv", x, self.whole(layer.weight), self.whole(layer.bias), **attributes)
-
-    def halved(self, values: torch.Tensor) -> str:
-        """Keep a matrix in 16 bits; it is spread to 32 once, when the graph is loaded."""
-        return self.op("Cast", self.tensor(values.detach().numpy().astype(np.float16)), to=TensorProto.FLOAT)
-
-    def whole(self, values: torch.Tensor) -> str:
-        return self.tensor(values.detach().numpy())
-
-    def number(self, value: float) -> str:
-        return self.tensor(np.array(value, np.float32))
-
-    def integers(self, values: list[int]) -> str:
-        return self.tensor(np.array(values, np.int64))
-
-    def tensor(self, values: NDArray[Any]) -> str:
-        """Keep an array; equal ones are kept once."""
-        proto = numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), "")
-        for known in self.weights:
-            if (known.raw_data, known.dims, known.data_type) == (proto.raw_data, proto.dims, proto.data_type):
-                return str(known.name)
-        proto.name = f"weight_{len(self.weights)}"
-        self.weights.append(proto)
-        return str(proto.name)
+        return self.op("Conv", x, self.parameter(layer.weight), self.parameter(layer.bias), **attributes)

@@ -6,7 +6,6 @@ stopped and resumed goes on as an unbroken one would. Figures are `speech_evalua
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.errors import DataError
+from models.networks.checkpoints import draw_near, must_match, read_state, save_history, save_state, weight_groups
 from models.networks.speech import SpeechNet, SpeechShape
 from models.speech_codec import BLANK, N_MELS
 from models.speech_mix import Example, Mixer, fits
@@ -32,7 +31,7 @@ Tell = Callable[[str], None]
 Judge = Callable[[SpeechNet], dict[str, float]]
 """Measures a network on what was kept out of training; unit error by name."""
 
-LAST_FILE, BEST_FILE, HISTORY_FILE = "last.pt", "best.pt", "history.json"
+LAST_FILE, BEST_FILE = "last.pt", "best.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class SpeechRun:
         self.mean = SpeechNet(self.shape)
         self.mean.load_state_dict(self.net.state_dict())
         self.mean.eval()
-        self._optimizer = torch.optim.AdamW(decaying(self.net, self.plan.decay), lr=self.plan.rate, betas=(0.9, 0.98))
+        self._optimizer = torch.optim.AdamW(weight_groups(self.net, self.plan.decay), lr=self.plan.rate, betas=(0.9, 0.98))
 
     def resume(self) -> bool:
         """Go on from the folder's last checkpoint; False where there is none.
@@ -104,11 +103,9 @@ class SpeechRun:
         path = self.folder / LAST_FILE
         if not path.is_file():
             return False
-        state = torch.load(path, weights_only=True)
+        state = read_state(path)
         mine = {"plan": {**asdict(self.plan), "n_epochs": state["plan"]["n_epochs"]}, "shape": asdict(self.shape)}
-        for name, value in mine.items():
-            if state[name] != value:
-                raise DataError(f"{path} was made with another {name}; train into a new folder, or without --resume")
+        must_match(path, state, mine)
         self.net.load_state_dict(state["net"])
         self.mean.load_state_dict(state["mean"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -180,11 +177,7 @@ class SpeechRun:
         return whole + self.plan.halfway * _ctc(answer.halfway, batch)
 
     def _average(self, n_done: int) -> None:
-        # Short memory at first, or the start would weigh for long.
-        past = min(self.plan.average, (1 + n_done) / (10 + n_done))
-        with torch.no_grad():
-            for mean, now in zip(self.mean.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(now, 1.0 - past)
+        draw_near(self.mean, self.net, n_done=n_done, past=self.plan.average)
 
     def _judged(self, loss: float, took_s: float) -> str:
         """Measure the averaged weights, keep them where they are the best so far, write the checkpoint; return a line on it."""
@@ -202,7 +195,7 @@ class SpeechRun:
             save_state({**state, "epoch": progress.epoch}, self.folder / BEST_FILE)
         rest = {"net": self.net.state_dict(), "optimizer": self._optimizer.state_dict(), "progress": asdict(progress)}
         save_state({**state, **rest}, self.folder / LAST_FILE)
-        (self.folder / HISTORY_FILE).write_text(json.dumps(progress.history, indent=1) + "\n", encoding="utf-8")
+        save_history(self.folder, progress.history)
         return f"epoch {progress.epoch}: loss {loss:.3f}, " + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
 
 
@@ -256,26 +249,8 @@ def load_best_speech(folder: Path) -> TrainedSpeech:
     Raises:
         DataError: there is none.
     """
-    path = folder / BEST_FILE
-    try:
-        state = torch.load(path, weights_only=True)
-    except OSError as exc:
-        raise DataError(f"cannot read {path}: {exc.strerror}; train first, with --out {folder}") from exc
+    state = read_state(folder / BEST_FILE)
     net = SpeechNet(SpeechShape(**state["shape"]))
     net.load_state_dict(state["mean"])
     net.eval()
     return TrainedSpeech(net, state["epoch"])
-
-
-def decaying(net: SpeechNet, decay: float) -> list[dict[str, Any]]:
-    """Weights that shrink: matrices; not norms nor biases."""
-    shrinking = [one for one in net.parameters() if one.ndim > 1]
-    others = [one for one in net.parameters() if one.ndim <= 1]
-    return [{"params": shrinking, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def save_state(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, whole or not at all."""
-    draft = path.with_suffix(".new")
-    torch.save(state, draft)
-    draft.replace(path)

@@ -8,9 +8,10 @@ torch = pytest.importorskip("torch", reason="torch is in the dependency group tr
 
 from models.data import Part, read_rows  # noqa: E402
 from models.errors import DataError  # noqa: E402
+from models.networks.checkpoints import HISTORY_FILE  # noqa: E402
 from models.networks.text import TextShape  # noqa: E402
 from models.networks.text_answers import logits_of, validation_scores  # noqa: E402
-from models.train import HISTORY_FILE, Plan, Run, load_best  # noqa: E402
+from models.train import Plan, Run, load_best  # noqa: E402
 from tests.models.text_sets import plain_fold, write_sets  # noqa: E402
 
 PLAN = Plan(n_epochs=4, n_rows=32, patience=9, rate=2e-2)

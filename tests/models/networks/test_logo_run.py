@@ -9,9 +9,10 @@ torch = pytest.importorskip("torch", reason="torch is in the dependency group tr
 from models.errors import DataError  # noqa: E402
 from models.logo_cache import SceneCache  # noqa: E402
 from models.logo_fonts import Part  # noqa: E402
+from models.networks.checkpoints import HISTORY_FILE  # noqa: E402
 from models.networks.logo import LogoShape  # noqa: E402
 from models.networks.logo_run import DevicePlan, DeviceRun  # noqa: E402
-from models.networks.logo_train import HISTORY_FILE, load_nets  # noqa: E402
+from models.networks.logo_train import load_nets  # noqa: E402
 from tests.models.logo_stored import write_scenes  # noqa: E402
 
 SHAPE = LogoShape((4, 4, 8, 8, 8), (4, 4, 8, 8))

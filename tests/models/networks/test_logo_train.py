@@ -10,11 +10,12 @@ ort = pytest.importorskip("onnxruntime")
 
 from models.errors import DataError  # noqa: E402
 from models.manifest import Manifest  # noqa: E402
+from models.networks.checkpoints import HISTORY_FILE  # noqa: E402
 from models.networks.logo import LogoNets, LogoShape  # noqa: E402
 from models.networks.logo_evaluate import Instance, Judged, evaluate_run, recall_figures  # noqa: E402
 from models.networks.logo_export import compare_logo, export_logo  # noqa: E402
 from models.networks.logo_graphs import finder_graph, teller_graph  # noqa: E402
-from models.networks.logo_train import HISTORY_FILE, LogoPlan, LogoRun, load_nets  # noqa: E402
+from models.networks.logo_train import LogoPlan, LogoRun, load_nets  # noqa: E402
 from tests.models.logo_stored import write_scenes  # noqa: E402
 
 SHAPE = LogoShape((4, 4, 8, 8, 8), (4, 4, 8, 8))
