@@ -76,6 +76,7 @@ class Listened:
     def __init__(self, checker: TextChecker) -> None:
         self.findings = checker.findings
         self.normaliser = checker.normaliser
+        self.words = checker.words
         self.in_force = Words(())
 
 

@@ -12,7 +12,7 @@ from inference.ids import Ids
 from inference.schemas import BoxBody, HeardBody, MediaAnswer, MediaFinding, PolicyBody, ReasonBody
 from inference.text.reasons import LabelBook, reason_for
 from inference.text_checking import decisive
-from inference.verdicts import Verdict
+from inference.verdicts import Heard, Verdict
 
 
 class MediaAnswers:
@@ -62,5 +62,9 @@ def _media_findings(verdict: Verdict) -> Iterator[MediaFinding]:
             term=match.term if match else None,
             spans=[(span.start, span.end) for span in match.spans] if match else [],
             transforms=list(match.transforms) if match else [],
-            heard=None if heard is None else HeardBody(round(heard.start_s, 3), round(heard.end_s, 3), heard.units),
+            heard=_heard(heard),
         )
+
+
+def _heard(heard: Heard | None) -> HeardBody | None:
+    return None if heard is None else HeardBody(round(heard.start_s, 3), round(heard.end_s, 3), heard.units, list(heard.alike))

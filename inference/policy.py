@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from inference.rules import PLACEHOLDERS, Reason, Rule, RuleLayer, settle
 from inference.samples import Modality, Scene
+from inference.text.reasons import also_alike
 from inference.verdicts import Decision, Finding, Judged, PolicyRef, Verdict, worst
 from models.taxonomy import Taxonomy
 
@@ -195,7 +196,8 @@ class Policy:
             quoted if len(quoted) <= MAX_REASON_TEXT else f"{quoted[: MAX_REASON_TEXT - 1]}…",
             finding.match.term if finding.match else "",
         )
-        return rule.reason.filled(dict(zip(PLACEHOLDERS, values, strict=True)))
+        filled, alike = rule.reason.filled(dict(zip(PLACEHOLDERS, values, strict=True))), also_alike(finding)
+        return Reason(filled.zh + alike[0], filled.en + alike[1])
 
     def _judge(self, finding: Finding, scene: Scene | None, beside: Sequence[Finding]) -> Judged:
         rule = self.rule_of(finding, scene=scene)

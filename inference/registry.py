@@ -25,6 +25,7 @@ from inference.lanes import Device, Lane
 from inference.loader import OCR_CLS, OCR_DET, OCR_REC, PORN, TEXT, UNITS, Loader
 from inference.logo_networks import open_logos
 from inference.sessions import GraphLayout, OnnxSession, Session
+from inference.speech.homophones import Homophones
 from inference.speech.keywords import AcousticModel, Generation, KeywordDetector, TermSource
 from inference.speech.pronouncing import Pronouncer
 from inference.speech.recognisers import RecogniserOptions, open_sounds, open_transcriber
@@ -80,6 +81,11 @@ class TextEngine(Protocol):
     @property
     def normaliser(self) -> Normaliser:
         """What folds texts, and knows how characters are read."""
+        ...
+
+    @property
+    def words(self) -> Mapping[str, float]:
+        """A dictionary: word to the natural logarithm of its share."""
         ...
 
 
@@ -297,7 +303,8 @@ def open_spotting(store: ModelStore, device: Device, text: TextEngine, *, thread
 
 def term_source(text: TextEngine, clock: Clock) -> TermSource:
     """Say where the terms come from that are listened for."""
-    return TermSource(lambda: text.in_force, Pronouncer(text.normaliser), clock.utc)
+    homophones = Homophones(text.words, text.normaliser.syllables.readings)
+    return TermSource(lambda: text.in_force, Pronouncer(text.normaliser), clock.utc, homophones)
 
 
 def open_classifier(store: ModelStore, device: Device) -> TextClassifier:

@@ -152,6 +152,7 @@ class HeardBody(Struct, frozen=True):
     start_s: float
     end_s: float
     units: Annotated[str, Meta(description="toneless pinyin, where an acoustic model heard it")]
+    alike: Annotated[list[str], Meta(description="ordinary words that sound the same")] = []
 
 
 class MediaFinding(Struct, frozen=True, rename={"word_list": "list"}):

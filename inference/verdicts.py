@@ -113,6 +113,8 @@ class Heard:
     """Session timeline, seconds, exclusive."""
     units: str = ""
     """What the acoustic model itself heard there, as toneless pinyin, e.g. `jia wei xin`; empty where a recogniser wrote words."""
+    alike: tuple[str, ...] = ()
+    """Ordinary words that sound the same, commonest first: one of them may have been meant."""
 
 
 @dataclass(frozen=True, slots=True)

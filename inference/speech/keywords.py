@@ -22,9 +22,10 @@ from inference.detectors import Outputs, StagedDetector, timings_of
 from inference.host import Host
 from inference.lanes import Lane
 from inference.samples import AudioClip, Modality
-from inference.speech.confidence import SpottingRules
+from inference.speech.confidence import MOST_OF_TWO, SpottingRules
 from inference.speech.hearing import HeardLine, HeardTerm, line_of, listen
-from inference.speech.pronouncing import Pronouncer
+from inference.speech.homophones import Homophones
+from inference.speech.pronouncing import Pronouncer, Spoken
 from inference.speech.segments import energy_dbfs
 from inference.speech.stretches import Piece, Posteriors, pieces_of, start_s, stretches_of
 from inference.speech.vocabulary import Listed, NamedList, Vocabulary
@@ -70,6 +71,8 @@ class TermSource:
     pronouncer: Pronouncer
     utc: Callable[[], datetime]
     """Now: expired terms do not count."""
+    homophones: Homophones | None = None
+    """Ordinary words that sound like a term; None: nobody is told of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,9 +162,10 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
     def findings(self, outputs: SpeechOutputs, sample: AudioClip) -> tuple[Finding, ...]:
         """What is said of the lists' terms, in the order of time; one finding a label and place."""
         now = self._source.utc()
-        heard = listen(outputs.posteriors, self.vocabulary(), self.rules)
+        vocabulary = self.vocabulary()
+        heard = listen(outputs.posteriors, vocabulary, self.rules)
         return tuple(
-            self._finding(one, listed, outputs.posteriors, sample)
+            self._finding(one, listed, vocabulary.spoken[one.hit.path], outputs.posteriors, sample)
             for one in heard
             for listed in one.listed
             if listed.term.counts_at(now)
@@ -190,19 +194,21 @@ class KeywordDetector(StagedDetector[AudioClip, Chunked, SpeechOutputs]):
         """Write the sounds heard around a term."""
         return line_of(outputs.posteriors, heard.hit, self._source.pronouncer)
 
-    def _finding(self, one: HeardTerm, listed: Listed, posteriors: Posteriors, sample: AudioClip) -> Finding:
+    def _finding(self, one: HeardTerm, listed: Listed, spoken: Spoken, posteriors: Posteriors, sample: AudioClip) -> Finding:
         line = line_of(posteriors, one.hit, self._source.pronouncer)
         begun_s = start_s(one.first, sample)
+        alike = self._source.homophones.of(spoken.syllables, listed.term.text) if self._source.homophones else ()
+        sure = min(one.confidence, MOST_OF_TWO) if alike else one.confidence  # another word may have been meant: for a person
         return Finding(
             listed.term.label,
-            round(min(one.confidence, LEVEL_SCORES[listed.term.level]), 4),
+            round(min(sure, LEVEL_SCORES[listed.term.level]), 4),
             self.modality,
             self.name,
             begun_s,
             model=self._model.lane.session.ref,
             text=line.text,
             match=TextMatch(listed.ref, listed.term.text, (line.span,), line.inside, (SPOKEN,)),
-            heard=Heard(begun_s, min(start_s(one.end, sample), sample.end_s), line.inside),
+            heard=Heard(begun_s, min(start_s(one.end, sample), sample.end_s), line.inside, alike),
         )
 
     async def _hear(

@@ -7,7 +7,7 @@ mixture. Decisions are the policy's (`inference/policy.py`), passed in.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,6 +183,11 @@ class TextChecker:
     def normaliser(self) -> Normaliser:
         """What folds texts."""
         return self._language.normaliser
+
+    @property
+    def words(self) -> Mapping[str, float]:
+        """A dictionary: word to the natural logarithm of its share."""
+        return self._language.tables.word_costs
 
     def fold(self, text: str) -> str:
         """Return the text without disguise, letters and digits only: what makes two texts the same."""

@@ -84,4 +84,13 @@ def _what(finding: Finding) -> tuple[str, str]:
     if known:
         zh += f"（{'、'.join(name for name, _ in known)}）"
         en += f" through {', '.join(name for _, name in known)}"
-    return zh, en
+    also = also_alike(finding)
+    return zh + also[0], en + also[1]
+
+
+def also_alike(finding: Finding) -> tuple[str, str]:
+    """Say in Chinese and English which ordinary words sound like what was heard; empty where none do."""
+    if finding.heard is None or not finding.heard.alike:
+        return "", ""
+    words = finding.heard.alike
+    return (f"；同音的还有“{'、'.join(words)}”，须人工听", f"; sounds the same as {', '.join(words)}: listen to it")

@@ -15,15 +15,18 @@ import pytest
 from inference.errors import ModelError
 from inference.host import Host
 from inference.lanes import Lane
-from inference.samples import SAMPLE_RATE_HZ, AudioClip, Modality, Pcm
+from inference.policy_book import PolicyBook
+from inference.samples import SAMPLE_RATE_HZ, AudioClip, Modality, Pcm, Scene
 from inference.sessions import Rows
+from inference.speech.homophones import Homophones
 from inference.speech.keywords import AcousticModel, KeywordDetector, TermSource
 from inference.speech.lockstep import CHUNKS, PROBABILITIES
 from inference.speech.pronouncing import Pronouncer
 from inference.speech.voice import VoiceActivity
 from inference.testing import FakeSession, fake_device
 from inference.text.check import TextChecker
-from inference.verdicts import Finding
+from inference.text.reasons import reason_for
+from inference.verdicts import Decision, Finding
 from models.speech_codec import BLANK, UNITS, n_posteriors
 from models.taxonomy import Taxonomy
 from tests.inference.samples_maker import clip
@@ -75,7 +78,12 @@ def listening(
         lane = Lane("units", net, device, max_queue=64)
         voice.warm()
         lane.warm()
-        source = TermSource(lambda: checker.in_force, Pronouncer(checker.normaliser), lambda: datetime(2026, 6, 1, tzinfo=UTC))
+        source = TermSource(
+            lambda: checker.in_force,
+            Pronouncer(checker.normaliser),
+            lambda: datetime(2026, 6, 1, tzinfo=UTC),
+            Homophones(checker.words, checker.normaliser.syllables.readings),
+        )
         yield (
             KeywordDetector(
                 AcousticModel(lane, units_manifest()),
@@ -112,6 +120,24 @@ async def test_a_term_that_is_said_is_found_with_its_time_and_what_was_heard(thr
     assert one.pts_s == one.heard.start_s
     assert 0.6 < one.score <= 0.86  # a term of level 2 is no surer than one that is written
     assert one.model is not None
+
+
+async def test_a_word_that_sounds_like_a_term_is_told_with_it_and_leaves_it_to_a_person(
+    threads: ThreadPoolExecutor, checker: TextChecker
+):
+    with listening(threads, checker, "dian nao zhong le bing du") as (detector, _):
+        (one,) = await found(detector, clip(sound(speech=(2.0, 4.0))))
+
+    assert one.match is not None
+    assert one.heard is not None
+    assert (one.match.term, one.heard.alike) == ("冰毒", ("病毒",))
+    taxonomy = Taxonomy.load()
+    policy = PolicyBook.load((), taxonomy=taxonomy).for_room("any")
+    verdict = policy.decide([one], scene=Scene.ASR)
+    assert verdict.decision is Decision.REVIEW
+    assert one.score <= 0.8
+    assert reason_for(verdict, taxonomy).zh.endswith("；同音的还有“病毒”，须人工听")
+    assert policy.reason(verdict.judged[0], scene=Scene.ASR).en.endswith("; sounds the same as 病毒: listen to it")
 
 
 async def test_silence_and_what_is_no_speech_never_reach_the_acoustic_model(threads: ThreadPoolExecutor, checker: TextChecker):
