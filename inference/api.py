@@ -193,7 +193,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunks.append(message.get("body", b""))
         n_bytes += len(chunks[-1])
         if n_bytes > limit:
-            raise SampleTooLarge(f"body of more than {limit} bytes")
+            raise SampleTooLarge(f"body of more than {limit} bytes; send a smaller one")
         if not message.get("more_body", False):
             return b"".join(chunks)
         message = await receive()

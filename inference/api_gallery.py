@@ -112,7 +112,9 @@ def gallery_routes(open_desk: Callable[[], GalleryDesk]) -> APIRouter:
     async def post_title(name: str, request: Request, asked: Annotated[TitleQuery, Query()]) -> Response:
         shown, against = await read_lesson(request)
         order = asked.order()
-        learnt = await asking.ask(lambda desk: desk.teach(name, Lesson(_decoded(shown), _decoded(against)), order))
+        learnt = await asking.ask(
+            lambda desk: desk.teach(name, Lesson(_decoded(shown, "picture"), _decoded(against, "counter-example")), order)
+        )
         return _answer(_view(learnt.title) | {"notes": learnt.notes})
 
     @router.post("/{name}/rollback", summary="Put another version in force, also of a removed entry")
@@ -139,13 +141,13 @@ async def read_lesson(request: Request) -> tuple[list[bytes], list[bytes]]:
     return shown, against
 
 
-def _decoded(pictures: list[bytes]) -> list[Pixels]:
+def _decoded(pictures: list[bytes], what: str) -> list[Pixels]:
     found = []
     for number, data in enumerate(pictures, start=1):
         try:
             found.append(read_picture(data))
         except InvalidSample as error:
-            raise type(error)(f"picture {number}: {error}" if len(pictures) > 1 else str(error)) from error
+            raise type(error)(f"{what} {number}: {error}") from error
     return found
 
 

@@ -10,7 +10,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from inference.api import MULTIPART_SLACK, read_body
-from inference.errors import InvalidSample
+from inference.errors import InvalidSample, SampleTooLarge
 from inference.pictures import MAX_PICTURE_BYTES
 
 
@@ -23,12 +23,17 @@ async def read_files(request: Request, *, max_bytes: int, max_files: int) -> lis
         max_files: of a multipart body.
 
     Raises:
-        SampleTooLarge: they are over `max_bytes`, or a single body over 20 MB.
+        SampleTooLarge: they are over `max_bytes`, or a single body over 20 MB; refused unread where the header says so.
         InvalidSample: a multipart body that is damaged or has too many files.
     """
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return [("", await read_body(request.receive, MAX_PICTURE_BYTES))]
-    body = await read_body(request.receive, max_bytes + MULTIPART_SLACK)
+    several = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    limit = max_bytes + MULTIPART_SLACK if several else MAX_PICTURE_BYTES
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > limit:
+        raise SampleTooLarge(f"body of {told} bytes; at most {limit}, send fewer or smaller pictures")
+    body = await read_body(request.receive, limit)
+    if not several:
+        return [("", body)]
     whole = {"type": "http.request", "body": body, "more_body": False}
 
     async def again() -> dict[str, Any]:
@@ -38,5 +43,5 @@ async def read_files(request: Request, *, max_bytes: int, max_files: int) -> lis
         async with Request(request.scope, again).form(max_files=max_files, max_fields=16) as form:
             return [(field, await part.read()) for field, part in form.multi_items() if isinstance(part, UploadFile)]
     except (MultiPartException, HTTPException) as error:  # Starlette raises the second where the app has been reached
-        told = error.message if isinstance(error, MultiPartException) else error.detail
-        raise InvalidSample(f"the multipart body cannot be read: {told.rstrip('.')}; send 1 to {max_files} files") from error
+        why = error.message if isinstance(error, MultiPartException) else error.detail
+        raise InvalidSample(f"the multipart body cannot be read: {why.rstrip('.')}; send 1 to {max_files} files") from error

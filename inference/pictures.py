@@ -22,6 +22,16 @@ MIN_SIDE_PX = 8
 """Shortest side that a detector can make anything of."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_OTHERS = {
+    b"GIF8": "a GIF, animated or not",
+    b"BM": "a BMP",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"%PDF": "a PDF",
+    b"<svg": "an SVG",
+    b"<html": "a web page",
+}
+"""How files of other kinds begin that people take for pictures."""
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -43,6 +53,30 @@ class PictureHeader:
     type: PictureType
     width: int
     height: int
+
+
+def refuse_print_colours(header: PictureHeader, data: bytes) -> None:
+    """Refuse a JPEG of four colours, whose header was read: what is taught from it would not look as it does on a screen.
+
+    Raises:
+        InvalidSample: it is one.
+    """
+    if header.type is PictureType.JPEG and _n_components(data) == 4:
+        raise InvalidSample("the JPEG is in the colours of print (CMYK), which look otherwise on a screen; send it as RGB")
+
+
+def _n_components(jpeg: bytes) -> int:
+    """Count the colour components of a JPEG whose header was read; 0 where its frame cannot be found."""
+    at = 2
+    while at + 9 < len(jpeg):
+        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        if jpeg[at] != 0xFF or marker == 0xFF:
+            at += 1
+        elif marker in _FRAMES:
+            return jpeg[at + 9]
+        else:
+            at += 2 + length
+    return 0
 
 
 def decode_picture(data: bytes) -> Pixels:
@@ -91,7 +125,9 @@ def _header(data: bytes) -> PictureHeader:
         return _png(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp(data)
-    raise InvalidSample(f"unknown picture type, first bytes {data[:8].hex(' ')}; send JPEG, PNG or WebP")
+    known = next((name for begins, name in _OTHERS.items() if data.startswith(begins)), None)
+    told = f"the picture is {known}" if known else f"unknown picture type, first bytes {data[:8].hex(' ')}"
+    raise InvalidSample(f"{told}; send JPEG, PNG or WebP")
 
 
 def _jpeg(data: bytes) -> PictureHeader:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from inference.errors import InvalidSample
-from inference.pictures import PictureType, decode_picture, read_header
+from inference.pictures import decode_picture, read_header, refuse_print_colours
 from inference.samples import Pixels
 from inference.vision.eyes import Eye
 from inference.vision.gallery_book import HASHES_FILE, GalleryBook, GalleryStore, Title, TitleEntry, looks_file
@@ -40,6 +40,8 @@ KEPT_SIDE_PX = 640
 """Pictures are kept no larger than this."""
 SAME_BITS = 16
 """Pictures whose hashes differ in fewer bits teach the same."""
+PLAIN_SPREAD = 3.0
+"""Grey levels (standard deviation) of a picture of one colour all over, a clip's black frame for example: it teaches nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,42 +184,33 @@ def read_picture(data: bytes) -> Pixels:
     header = read_header(data)
     if min(header.width, header.height) < MIN_SIDE_PX:
         raise InvalidSample(f"picture of {header.width}x{header.height}; each side must be at least {MIN_SIDE_PX} pixels")
-    if header.type is PictureType.JPEG and n_components(data) == 4:
-        raise InvalidSample("the JPEG is in the colours of print (CMYK), which look otherwise on a screen; send it as RGB")
+    refuse_print_colours(header, data)
     return decode_picture(data)
 
 
-def n_components(jpeg: bytes) -> int:
-    """Count the colour components of a JPEG whose header was read; 0 where its frame cannot be found."""
-    at = 2
-    while at + 9 < len(jpeg):
-        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        if jpeg[at] != 0xFF or marker == 0xFF:
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return jpeg[at + 9]
-        else:
-            at += 2 + length
-    return 0
-
-
 def _thinned(pictures: Iterable[Pixels], what: str) -> list[Pixels]:
-    """Keep pictures that differ, evenly spread over what was sent.
+    """Keep pictures that differ, evenly spread over what was sent; those of one colour are left out.
 
     Raises:
-        InvalidSample: more than anybody means to send, or one too small.
+        InvalidSample: more than anybody means to send, one too small, or none that shows anything.
     """
     kept: list[Pixels] = []
     hashes: list[Words] = []
+    n_plain = 0
     for number, pixels in enumerate(pictures):
         if number >= MAX_SENT:
             raise InvalidSample(f"more than {MAX_SENT} {what}; send fewer")
         if min(pixels.shape[:2]) < MIN_SIDE_PX:
             raise InvalidSample(f"picture of {pixels.shape[1]}x{pixels.shape[0]}; each side must be at least {MIN_SIDE_PX} pixels")
+        if float(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).std()) < PLAIN_SPREAD:
+            n_plain += 1
+            continue
         words = hash_of(pixels).words
         if not hashes or int(distance(words, np.stack(hashes)).min()) >= SAME_BITS:
             hashes.append(words)
             kept.append(_fitted(pixels))
+    if n_plain and not kept:
+        raise InvalidSample(f"all {n_plain} {what} are of one colour all over; send some that show something")
     step = max(1, -(-len(kept) // MAX_PICTURES))
     return kept[::step]
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from inference.errors import InvalidSample
-from inference.pictures import PictureType, decode_picture, read_header
+from inference.pictures import PictureType, decode_picture, read_header, refuse_print_colours
 from inference.samples import Pixels
 
 MIN_MARK_PX = 24
@@ -62,7 +62,8 @@ def read_mark(data: bytes) -> Mark:
 
     Raises:
         SampleTooLarge: over 20 MB or 25 megapixels.
-        InvalidSample: no picture, animated, damaged, too small, too long, empty or too plain; says what to send instead.
+        InvalidSample: no picture, animated, damaged, in the colours of print, too small, too long, empty or too plain; says what
+            to send instead.
     """
     rgba = _decode(data)
     keyed = bool(rgba[..., 3].min() >= 250) and _is_on_flat(rgba)
@@ -112,6 +113,7 @@ def preview(mark: Mark) -> bytes:
 def _decode(data: bytes) -> Pixels:
     header = read_header(data)
     if header.type is PictureType.JPEG:
+        refuse_print_colours(header, data)
         rgb = decode_picture(data)
         return np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
     raw = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -83,7 +83,8 @@ async def test_one_picture_may_be_the_whole_body(client: httpx.AsyncClient) -> N
 @pytest.mark.parametrize(
     ("params", "body", "status", "problem"),
     [
-        ({"label": LABEL}, b"GIF89a no picture", 422, "unknown picture type"),
+        ({"label": LABEL}, b"GIF89a no picture", 422, "picture 1: the picture is a GIF, animated or not; send JPEG"),
+        ({"label": LABEL}, bytes(20_000_001), 413, "body of 20000001 bytes; at most 20000000"),
         ({}, b"", 422, "label"),
         ({"label": "nothing.such"}, jpeg(scenery(3)), 422, "nothing.such"),
         ({"label": LABEL, "colour": "red"}, jpeg(scenery(3)), 422, "colour"),
@@ -102,3 +103,33 @@ async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient) -> None
     assert (await client.delete("/v1/gallery/board")).status_code == 404
     await client.post("/v1/gallery/board", params={"label": LABEL}, files=files(levels(BOARD, (0,))))
     assert (await client.get("/v1/gallery/board/pictures/entry.json")).status_code == 404
+
+
+async def test_two_gigabytes_are_refused_unread(client: httpx.AsyncClient) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was asked for")
+        yield b""
+
+    headers = {"Content-Type": "image/png", "Content-Length": str(2 << 30)}
+    answer = await client.post("/v1/gallery/board", params={"label": LABEL}, content=never(), headers=headers)
+    assert answer.status_code == 413
+    assert "body of 2147483648 bytes; at most 20000000, send fewer or smaller pictures" in answer.json()["detail"]
+
+
+async def test_a_body_that_does_not_say_how_long_it_is_ends_at_the_limit(client: httpx.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield bytes(1_000_000)
+
+    answer = await client.post(
+        "/v1/gallery/board", params={"label": LABEL}, content=chunks(), headers={"Content-Type": "image/png"}
+    )
+    assert answer.status_code == 413
+    assert "body of more than 20000000 bytes; send a smaller one" in answer.json()["detail"]
+
+
+async def test_a_counter_example_that_is_no_picture_is_named_as_one(client: httpx.AsyncClient) -> None:
+    sent = [*files(levels(BOARD, (0,))), ("not", ("text.png", b"just text", "image/png"))]
+    answer = await client.post("/v1/gallery/board", params={"label": LABEL}, files=sent)
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("counter-example 1: unknown picture type, first bytes 6a 75 73 74")

@@ -71,7 +71,8 @@ def test_no_picture_a_plain_exact_one_and_an_unknown_label_are_refused(gallery: 
     with pytest.raises(InvalidSample, match="no pictures"):
         gallery.desk.teach("board", Lesson([]), ORDER)
     with pytest.raises(InvalidSample, match="too plain"):
-        gallery.desk.teach("grey", Lesson([np.full((200, 300, 3), 90, np.uint8)]), TitleOrder(label=LABEL, exact=True))
+        ramp = np.broadcast_to(np.linspace(60, 120, 300, dtype=np.uint8)[None, :, None], (200, 300, 3))
+        gallery.desk.teach("grey", Lesson([np.ascontiguousarray(ramp)]), TitleOrder(label=LABEL, exact=True))
     with pytest.raises(InvalidSample, match="nothing"):
         gallery.desk.teach("board", Lesson(levels(BOARD, [0])), TitleOrder(label="banned_game.nothing"))
     with pytest.raises(InvalidSample, match="gallery entry name 'No!'"):
@@ -100,11 +101,13 @@ def test_a_lost_picture_leaves_the_gallery_before_in_force(gallery: Gallery) -> 
     ("data", "problem"),
     [
         (b"", "empty"),
-        (b"<html>not a picture</html>", "unknown picture type"),
+        (b"not a picture at all", "unknown picture type, first bytes 6e 6f 74 20"),
+        (b"<html>not a picture</html>", "the picture is a web page; send JPEG"),
         (encoded(Image.new("RGB", (1, 1)), "PNG"), "at least 8 pixels"),
         (encoded(Image.new("RGB", (40, 400)), "PNG"), "at least 64 pixels"),
         (encoded(Image.new("CMYK", (200, 200)), "JPEG"), "colours of print"),
-        (encoded(Image.new("RGB", (200, 200)), "GIF"), "unknown picture type"),
+        (encoded(Image.new("RGB", (200, 200)), "GIF"), "the picture is a GIF"),
+        (encoded(Image.new("RGB", (200, 200)), "BMP"), "the picture is a BMP"),
         (
             encoded(Image.new("RGB", (200, 200)), "WEBP", save_all=True, append_images=[Image.new("RGB", (200, 200), "red")]),
             "animated",
@@ -115,6 +118,14 @@ def test_a_lost_picture_leaves_the_gallery_before_in_force(gallery: Gallery) -> 
 def test_what_is_no_fit_picture_gets_a_clear_answer(data: bytes, problem: str) -> None:
     with pytest.raises(InvalidSample, match=problem):
         read_picture(data)
+
+
+def test_pictures_of_one_colour_teach_nothing_and_are_left_out(gallery: Gallery) -> None:
+    black, red = (np.full((180, 320, 3), colour, np.uint8) for colour in ((0, 0, 0), (200, 30, 30)))
+    with pytest.raises(InvalidSample, match="all 2 pictures are of one colour all over; send some that show something"):
+        gallery.desk.teach("board", Lesson([black, red]), TitleOrder(label=LABEL))
+    learnt = gallery.desk.teach("board", Lesson([black, *levels(BOARD, (0,)), red], [black, scenery(1)]), TitleOrder(label=LABEL))
+    assert (len(learnt.title.entry.pictures), len(learnt.title.entry.against)) == (1, 1)
 
 
 def test_400_megapixels_are_refused_before_they_are_decoded() -> None:
