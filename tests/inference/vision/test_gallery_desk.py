@@ -70,9 +70,9 @@ def test_orders_that_cannot_work_are_refused_by_name(gallery: Gallery, order: Ti
 def test_no_picture_a_plain_exact_one_and_an_unknown_label_are_refused(gallery: Gallery) -> None:
     with pytest.raises(InvalidSample, match="no pictures"):
         gallery.desk.teach("board", Lesson([]), ORDER)
+    ramp = np.ascontiguousarray(np.broadcast_to(np.linspace(60, 120, 300, dtype=np.uint8)[None, :, None], (200, 300, 3)))
     with pytest.raises(InvalidSample, match="too plain"):
-        ramp = np.broadcast_to(np.linspace(60, 120, 300, dtype=np.uint8)[None, :, None], (200, 300, 3))
-        gallery.desk.teach("grey", Lesson([np.ascontiguousarray(ramp)]), TitleOrder(label=LABEL, exact=True))
+        gallery.desk.teach("grey", Lesson([ramp]), TitleOrder(label=LABEL, exact=True))
     with pytest.raises(InvalidSample, match="nothing"):
         gallery.desk.teach("board", Lesson(levels(BOARD, [0])), TitleOrder(label="banned_game.nothing"))
     with pytest.raises(InvalidSample, match="gallery entry name 'No!'"):
