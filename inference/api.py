@@ -206,6 +206,9 @@ async def read_upload(request: Request, limit: int) -> tuple[bytes, str]:
         SampleTooLarge: it is over `limit` bytes.
         InvalidSample: a multipart body without a file, with several, or damaged.
     """
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > limit + MULTIPART_SLACK:  # refused unread: nobody uploads two gigabytes to be told
+        raise SampleTooLarge(f"body of {told} bytes; at most {limit}, send a smaller one")
     content_type = request.headers.get("content-type", "")
     if not content_type.lower().startswith("multipart/form-data"):
         return await read_body(request.receive, limit), content_type
@@ -221,8 +224,8 @@ async def read_upload(request: Request, limit: int) -> tuple[bytes, str]:
                 if isinstance(part, UploadFile):
                     return await part.read(), part.content_type or ""
     except (MultiPartException, HTTPException) as error:  # Starlette raises the second where the app has been reached
-        told = error.message if isinstance(error, MultiPartException) else error.detail
-        raise InvalidSample(f"the multipart body cannot be read: {told.rstrip('.')}; send one part with a file name") from error
+        why = error.message if isinstance(error, MultiPartException) else error.detail
+        raise InvalidSample(f"the multipart body cannot be read: {why.rstrip('.')}; send one part with a file name") from error
     raise InvalidSample("the multipart body has no file; send one part with a file name")
 
 

@@ -23,6 +23,22 @@ MAX_SOUND_S = 300.0
 RAW_TYPES = frozenset({"", "application/octet-stream", "audio/pcm", "audio/l16", "audio/raw"})
 """Content types that mean s16le, 16 kHz, mono; `multipart` parts without a type too."""
 
+MAX_CHANNELS = 32
+"""Channels of a WAV file; more are a damaged header."""
+
+OTHER_FILES = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"OggS": "an Ogg file",
+    b"fLaC": "a FLAC file",
+    b"ID3": "an MP3 file",
+    b"%PDF": "a PDF",
+    b"\x1a\x45\xdf\xa3": "a Matroska or WebM file",
+    b"FLV\x01": "an FLV file",
+    b"PK\x03\x04": "a ZIP archive",
+}
+"""First bytes of what is sent as raw sound by mistake: judged as PCM it would be noise that passes."""
+
 DecodeSound = Callable[[bytes, str], Pcm]
 """Decoder of everything else: bytes and content type in, mono float32 at 16 kHz out; raises InvalidSample."""
 
@@ -47,7 +63,7 @@ def decode_sound(data: bytes, content_type: str, decode_other: DecodeSound | Non
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         pcm = _wav(data, decode_other)
     elif kind in RAW_TYPES:
-        pcm = _raw(data)
+        pcm = _raw(data, kind)
     elif decode_other is not None:
         pcm = decode_other(data, kind)
     else:
@@ -59,9 +75,17 @@ def decode_sound(data: bytes, content_type: str, decode_other: DecodeSound | Non
     return pcm
 
 
-def _raw(data: bytes) -> Pcm:
+def _raw(data: bytes, kind: str) -> Pcm:
+    """Decode s16le, unless it is plainly something else."""
+    for begins, what in OTHER_FILES.items():
+        if data.startswith(begins):
+            raise InvalidSample(f"the body is {what}, sent as {kind or 'raw sound'}; send s16le PCM at 16 kHz mono, or a WAV file")
     if len(data) % 2:
         raise InvalidSample(f"PCM of {len(data)} bytes; s16le has two bytes a sample, so the number must be even")
+    return _samples(data)
+
+
+def _samples(data: bytes) -> Pcm:
     return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
 
 
@@ -74,10 +98,13 @@ def _wav(data: bytes, decode_other: DecodeSound | None) -> Pcm:
     except (wave.Error, EOFError) as exc:
         if decode_other is not None:
             return decode_other(data, "audio/wav")
-        raise InvalidSample(f"the WAV file cannot be read: {exc}; send 16-bit PCM at 16 kHz") from exc
+        why = str(exc) or "it ends within its header"
+        raise InvalidSample(f"the WAV file cannot be read: {why}; send 16-bit PCM at 16 kHz") from exc
+    if n_channels > MAX_CHANNELS:
+        raise InvalidSample(f"WAV of {n_channels} channels; send one, at most {MAX_CHANNELS}")
     if (rate_hz, width) != (SAMPLE_RATE_HZ, 2):
         if decode_other is not None:
             return decode_other(data, "audio/wav")
         raise InvalidSample(f"WAV of {8 * width} bits at {rate_hz} Hz; send 16 bits at {SAMPLE_RATE_HZ} Hz")
     whole = frames[: len(frames) // (2 * n_channels) * 2 * n_channels]
-    return np.asarray(_raw(whole).reshape(-1, n_channels).mean(axis=1), dtype=np.float32)
+    return np.asarray(_samples(whole).reshape(-1, n_channels).mean(axis=1), dtype=np.float32)

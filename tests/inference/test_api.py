@@ -293,6 +293,15 @@ async def test_sound_is_checked_as_pcm_and_as_wav(client):
     refused(await client.post("/v1/audio/check", content=b"ID3...", headers={"content-type": "audio/mpeg"}), 422)
 
 
+@pytest.mark.parametrize("path", ["/v1/audio/check", "/v1/images/check"])
+async def test_a_body_that_is_announced_too_long_is_refused_unread(client, path):
+    announced = {"content-length": "2000000000", "content-type": "audio/pcm"}
+
+    told = refused(await client.post(path, content=b"", headers=announced), 413)
+
+    assert "body of 2000000000 bytes; at most 20000000" in told["detail"]
+
+
 async def test_other_paths_and_methods_are_refused_as_problems(client):
     refused(await client.get("/v1/text/check"), 405)
     refused(await client.get("/nowhere"), 404)

@@ -48,6 +48,11 @@ def test_channels_are_averaged():
         (wav(width=1), "", "8 bits"),
         (wav()[:30], "", "cannot be read"),
         (wav(TONE[:0]), "", "no sound"),
+        (wav()[:20], "audio/wav", "ends within its header"),
+        (wav(n_channels=1000), "audio/wav", "1000 channels"),
+        (b"\xff\xd8\xff\xe0" + bytes(40), "", "a JPEG picture, sent as raw sound"),
+        (b"OggS" + bytes(40), "audio/pcm", "an Ogg file, sent as audio/pcm"),
+        (b"\xff\xd8\xff\xe0" + bytes(40), "audio/wav", "audio/wav"),
     ],
 )
 def test_what_cannot_be_decoded_is_refused_with_the_fix(data, kind, told):
