@@ -1,8 +1,8 @@
-"""Ten thousand logos and titles enrolled and removed over HTTP while rooms are watched: what grows, and what is dropped.
+"""Ten thousand logos and titles enrolled and removed while rooms are watched: what grows, and what is dropped.
 
-`livewarden up` watches rooms of the demo's platform; every round enrols one of 40 pictures under one of 100 names and removes it.
-Beside it a stretch of 20 s without rounds says what the rooms alone do. Printed at the beginning and
-after every tenth: memory and open files of the whole process tree, what lies on disk, samples scored and dropped.
+`livewarden up` watches rooms of the demo's platform; every round enrols one of 40 pictures under one of 100 names and removes it,
+one round in twenty over HTTP. A stretch of 20 s without rounds before and after says what the rooms alone do. Printed after every
+tenth: memory and open files of the whole process tree, what lies on disk, samples scored and dropped.
 
     python -m benchmarks.bench_enrolment --what logos gallery --rounds 10000
 """
@@ -15,20 +15,30 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import httpx
+import msgspec
 
 from benchmarks.bench_decode import tree
 from benchmarks.bench_rooms import rss_mib
 from benchmarks.report import machine_line
+from inference.enrolment import EnrolmentStore
+from inference.vision.gallery_book import gallery_store
+from inference.vision.logo_book import logo_store
 from models.image_titles import Title
 from models.store import default_root
 from tests.e2e.processes import Up, broadcasting, running
 from tests.inference.vision.marks_maker import mark_png
 
+E = TypeVar("E", bound=msgspec.Struct)
 N_PICTURES, N_NAMES, N_PARTS = 40, 100, 10
 SETTLE_S = 20.0
+PNG = {"Content-Type": "image/png"}
+HTTP_EVERY = 20
+"""One round in so many goes over HTTP, with all that examining does; the others put the same files in force as the desk does at its
+end, since 10,000 lessons would take hours."""
 Round = Callable[[httpx.Client, int], None]
 
 
@@ -62,45 +72,55 @@ def held(up: Up, folder: Path, began_s: float) -> Held:
     return Held(time.monotonic() - began_s, rss_mib(pids), n_files, n_on_disk, scored, dropped)
 
 
-def logo_rounds() -> Round:
+def logo_rounds(data: Path) -> Round:
     marks = [mark_png(seed) for seed in range(N_PICTURES)]
 
+    def send(http: httpx.Client, path: str, n: int) -> None:
+        http.put(path, params={"force": "true"}, content=marks[n % N_PICTURES], headers=PNG).raise_for_status()
+
+    return rounds("/v1/logos", send, logo_store(data))
+
+
+def gallery_rounds(data: Path) -> Round:
+    pictures = [cv2.imencode(".png", Title.of(seed).level(0))[1].tobytes() for seed in range(N_PICTURES)]
+
+    def send(http: httpx.Client, path: str, n: int) -> None:
+        asked = {"label": "custom.image", "exact": "true" if n % 40 else "false"}
+        http.post(path, params=asked, content=pictures[n % N_PICTURES], headers=PNG).raise_for_status()
+
+    return rounds("/v1/gallery", send, gallery_store(data))
+
+
+def rounds(route: str, send: Callable[[httpx.Client, str, int], None], store: EnrolmentStore[E]) -> Round:
+    """Make rounds of one kind: enrol, remove."""
+    lately: list[tuple[E, dict[str, bytes]]] = []
+
     def once(http: httpx.Client, n: int) -> None:
-        path = f"/v1/logos/churn-{n % N_NAMES}"
-        body = marks[n % N_PICTURES]
-        http.put(path, params={"force": "true"}, content=body, headers={"Content-Type": "image/png"}).raise_for_status()
-        http.delete(path).raise_for_status()
-
-    return once
-
-
-def gallery_rounds() -> Round:
-    # Small: what a picture costs to hash is not the question.
-    small = [cv2.resize(Title.of(seed).level(0), (240, 135), interpolation=cv2.INTER_AREA) for seed in range(N_PICTURES)]
-    pictures = [cv2.imencode(".jpg", one)[1].tobytes() for one in small]
-
-    def once(http: httpx.Client, n: int) -> None:
-        path = f"/v1/gallery/churn-{n % N_NAMES}"
-        body = pictures[n % N_PICTURES]
-        asked = {"label": "custom.image", "exact": "true" if n % 2 else "false"}
-        http.post(path, params=asked, content=body, headers={"Content-Type": "image/jpeg"}).raise_for_status()
-        http.delete(path).raise_for_status()
+        name = f"churn-{n % N_NAMES}"
+        if n % HTTP_EVERY == 0:
+            send(http, f"{route}/{name}", n // HTTP_EVERY)
+            live = store.find(name)
+            files = {one.name: one.read_bytes() for one in live.folder.iterdir() if one.name != "entry.json"}
+            lately[:] = [*lately[-9:], (live.entry, files)]
+            http.delete(f"{route}/{name}").raise_for_status()
+        else:
+            store.publish(name, *lately[n % len(lately)])
+            store.remove(name)
 
     return once
 
 
 def measure(what: str, n_rounds: int, n_rooms: int) -> None:
-    once = {"logos": logo_rounds, "gallery": gallery_rounds}[what]()
     with tempfile.TemporaryDirectory(prefix="bench-enrolment-") as name, broadcasting() as platform:
         folder = Path(name)
+        once = {"logos": logo_rounds, "gallery": gallery_rounds}[what](folder / "data")
         with running(folder, default_root(), kafka={}) as up:
             for room in range(n_rooms):
                 up.watch(f"room-{room}", platform.url("clean.flv"))
             # One of each stays, so that the detectors look all the time.
-            stays = {"Content-Type": "image/png"}
-            up.http.put("/v1/logos/stays", content=mark_png(999), headers=stays).raise_for_status()
+            up.http.put("/v1/logos/stays", content=mark_png(999), headers=PNG).raise_for_status()
             picture = cv2.imencode(".png", Title.of(999).level(0))[1].tobytes()
-            up.http.post("/v1/gallery/stays", params={"label": "custom.image"}, content=picture, headers=stays).raise_for_status()
+            up.http.post("/v1/gallery/stays", params={"label": "custom.image"}, content=picture, headers=PNG).raise_for_status()
             time.sleep(SETTLE_S)
             began_s = time.monotonic()
             print(f"\n### {what}, {n_rooms} rooms\n\n| rounds | s | RSS, MiB | open files | files on disk | scored | dropped |")

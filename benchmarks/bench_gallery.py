@@ -3,7 +3,8 @@
 One title at a time is enrolled with 10 pictures drawn anew in every trial: games that nothing has learnt from, real and made up.
 Its other pictures, of other maps and levels, are shown as streams show them. A happening is five looks four seconds apart and is
 told where three of four running reach the score at which the shipped policy's review begins. Strangers are the other games, real
-and made up, and clips that nothing has learnt from. `--more` takes folders of pictures of further games, enrolled in turn as well.
+and made up, and clips that nothing has learnt from, as streams show them and crisp. `--more` takes folders of pictures of further
+games, enrolled in turn as well.
 
     python -m benchmarks.bench_gallery --data ../shared/data
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from inference.samples import Pixels
 from inference.sessions import OnnxSession
 from inference.verdicts import ModelRef
 from inference.vision.descriptor import N_NUMBERS
-from inference.vision.eyes import Eye, Floats, NetworkEye, PlainEye, runner
+from inference.vision.eyes import Eye, Floats, NetworkEye, PlainEye, poorer, runner
 from inference.vision.gallery_page import WORTH_A_LOOK, GalleryPage, Looks, TitleLooks, page_of
 from models.image_ordinary import HELD_OUT, ordinary_frames
 from models.image_titles import Title
@@ -46,7 +47,7 @@ class Source:
 
     kind: str
     clean: list[Pixels]
-    """Pictures as they are; what a title is enrolled with. None of a clip."""
+    """Pictures as they are; what a title is enrolled with."""
     views: list[list[Pixels]]
     """Of each picture, how streams show it."""
 
@@ -57,8 +58,15 @@ class Seen:
 
     kind: str
     clean: Looks
+    poor: Looks
+    """The same pictures as a poor stream shows them."""
     views: Looks
     """Shape (pictures, views of each, d)."""
+
+    @property
+    def crisp(self) -> Looks:
+        """The pictures as views of one each."""
+        return self.clean[:, None]
 
 
 def sources_of(data: Path, more: Path | None) -> dict[str, Source]:
@@ -78,7 +86,7 @@ def sources_of(data: Path, more: Path | None) -> dict[str, Source]:
     for number in range(100, 100 + N_MADE_UP):
         found[f"made-up {number}"] = shown("made up", [Title.of(number).level(level) for level in range(N_LEVELS)])
     for name, all_frames in frames.items():
-        found[name] = replace(shown("clip", all_frames), clean=[])
+        found[name] = shown("clip", all_frames)
     return found
 
 
@@ -87,9 +95,9 @@ def look(eye: Eye | Alone, sources: dict[str, Source]) -> tuple[dict[str, Seen],
     began, n = time.thread_time(), 0
     seen = {}
     for name, source in sources.items():
-        clean = np.array([eye.look(one) for one in source.clean], np.float32)
-        seen[name] = Seen(source.kind, clean, np.array([[eye.look(one) for one in of] for of in source.views], np.float32))
-        n += len(source.clean) + sum(map(len, source.views))
+        clean, poor = (np.array([eye.look(shown(one)) for one in source.clean], np.float32) for shown in (np.asarray, poorer))
+        seen[name] = Seen(source.kind, clean, poor, np.array([[eye.look(one) for one in of] for of in source.views], np.float32))
+        n += 2 * len(source.clean) + sum(map(len, source.views))
     return seen, (time.thread_time() - began) / n * 1000
 
 
@@ -116,13 +124,14 @@ def measure(seen: dict[str, Seen], ordinary: Looks, kind: str, n_trials: int) ->
     for name, title in seen.items():
         for _ in range(n_trials if title.kind == kind else 0):
             order = rng.permutation(len(title.clean))
-            page = page_of([TitleLooks(title.clean[order[:N_ENROLLED]], NONE)], ordinary)
+            taught = order[:N_ENROLLED]
+            page = page_of([TitleLooks(title.clean[taught], NONE, title.poor[taught])], ordinary)
             scored = scores(page, title.views[order[N_ENROLLED:]])
             own += happenings(scored, rng, N_DRAWN)
             single += scored.ravel().tolist()
             for other, stranger in seen.items():
-                if other != name:
-                    scored = scores(page, stranger.views)
+                for looks in (stranger.views, stranger.crisp) if other != name else ():
+                    scored = scores(page, looks)
                     false["clip" if stranger.kind == "clip" else "game"] += happenings(scored, rng, N_LOOKS)
                     single_false += scored.ravel().tolist()
     told, alone, clips, games = (np.array(one) for one in (own, single, false["clip"], false["game"]))

@@ -23,7 +23,7 @@ N_FRAMES, N_TITLES = 24, 72
 
 
 def ordinary_frames(data: Path, *, seed: int = 3) -> list[Pixels]:
-    """Gather frames as streams show them, RGB uint8.
+    """Gather frames, RGB uint8: all crisp, then all as streams show them.
 
     Args:
         data: folder with `video` and `games`.
@@ -40,4 +40,5 @@ def ordinary_frames(data: Path, *, seed: int = 3) -> list[Pixels]:
     if not real:
         raise DataError(f"no clips in {data / 'video'} and no screenshots in {data / 'games'}; name the folder that holds both")
     drawn = [Title.of(FIRST_TITLE + number).level(number) for number in range(N_TITLES)]
-    return [view(frame, rng, faces=real[:8]) for frame in (*real, *drawn)]
+    crisp = [*real, *drawn]
+    return [*crisp, *(view(frame, rng, faces=real[:8]) for frame in crisp)]

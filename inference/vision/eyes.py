@@ -38,6 +38,10 @@ DESCRIBED_WEIGHT = 0.6
 background for one another (benchmarks/README.md)."""
 
 
+_POOR, _POOR_QUALITY = (240, 135), 35
+"""Width, height and JPEG quality of a picture as a poor stream shows it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Glimpse:
     """What an eye made of several pictures."""
@@ -168,6 +172,26 @@ def _ordinary_described() -> Looks:
     described: Looks = np.load(ORDINARY_DESCRIBED, allow_pickle=False).astype(np.float32) / 255
     assert described.shape[1:] == (N_NUMBERS,)
     return described
+
+
+def poorer(pixels: Pixels) -> Pixels:
+    """Show a picture, RGB uint8 (H, W, 3), as a poor stream does: small, and encoded hard."""
+    small = np.asarray(cv2.resize(pixels, _POOR, interpolation=cv2.INTER_AREA), np.uint8)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _POOR_QUALITY])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # for the type checker: it was encoded a line before
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def looks_of(eye: Eye, pictures: Sequence[Pixels]) -> Looks:
+    """Look at pictures that are taught: all as they are, then all as a poor stream shows them, shape (2 n, d).
+
+    Much of a frame's look is how crisp it is: what is taught only crisp is missed where it is not, and other crisp games are taken
+    for it.
+    """
+    if not pictures:
+        return np.zeros((0, 0), np.float32)
+    return np.stack([eye.look(one) for one in (*pictures, *map(poorer, pictures))])
 
 
 def runner(session: Session, manifest: Manifest) -> Callable[[Floats], Floats]:

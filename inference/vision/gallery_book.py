@@ -19,7 +19,7 @@ from inference.clock import Clock
 from inference.enrolment import Enrolled, EnrolmentStore, Follower
 from inference.errors import ConfigError
 from inference.samples import Pixels
-from inference.vision.eyes import Eye
+from inference.vision.eyes import Eye, looks_of
 from inference.vision.gallery_page import GalleryPage, Looks, TitleLooks, page_of
 from inference.vision.hashes import HashIndex
 from inference.vision.ordinary import OrdinaryFrames
@@ -158,7 +158,8 @@ class GalleryBook:
             raise ConfigError(
                 f"gallery entry {title.ref}: cannot read {title.folder / HASHES_FILE} ({exc}); enrol it again"
             ) from exc
-        return Taught(title, TitleLooks(shown, against), np.asarray(hashes, np.uint64).reshape(-1, 4))
+        n = len(entry.pictures)
+        return Taught(title, TitleLooks(shown[:n], against, shown[n:]), np.asarray(hashes, np.uint64).reshape(-1, 4))
 
     def _looks(self, title: Title, pictures: Sequence[str], *, against: bool) -> Looks:
         """Return stored looks, or look anew where they are another eye's."""
@@ -167,7 +168,9 @@ class GalleryBook:
         try:
             stored = np.load(title.folder / looks_file(self.eye, against=against), allow_pickle=False)
         except (OSError, ValueError):
-            return np.stack([self.eye.look(picture_of(title, name)) for name in pictures])
+            stored = np.zeros((0, 0), np.float32)
+        if len(stored) != 2 * len(pictures):
+            return looks_of(self.eye, [picture_of(title, name) for name in pictures])
         return np.asarray(stored, np.float32)
 
 

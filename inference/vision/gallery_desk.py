@@ -18,7 +18,7 @@ import numpy as np
 from inference.errors import InvalidSample
 from inference.pictures import decode_picture, read_header, refuse_print_colours
 from inference.samples import Pixels
-from inference.vision.eyes import Eye
+from inference.vision.eyes import looks_of
 from inference.vision.gallery_book import HASHES_FILE, GalleryBook, GalleryStore, Title, TitleEntry, looks_file
 from inference.vision.gallery_page import NEAR, Looks, TitleLooks, page_of
 from inference.vision.hashes import spellings_of
@@ -110,12 +110,13 @@ class GalleryDesk:
         if order.exact and not len(hashes):
             raise InvalidSample("the picture is too plain to be known again by its hash; give one with more detail")
         eye = self._book.eye
-        looks = TitleLooks(_looks(shown, eye), _looks(against, eye))
+        own, others = looks_of(eye, shown), looks_of(eye, against)
+        looks = TitleLooks(own[: len(shown)], others, own[len(shown) :])
         files = {f"{index}.jpg": _jpeg(one) for index, one in enumerate(shown)}
         counter = {f"against-{index}.jpg": _jpeg(one) for index, one in enumerate(against)}
-        numbers = {HASHES_FILE: _npy(hashes), looks_file(eye): _npy(looks.shown)}
+        numbers = {HASHES_FILE: _npy(hashes), looks_file(eye): _npy(own)}
         if against:
-            numbers[looks_file(eye, against=True)] = _npy(looks.against)
+            numbers[looks_file(eye, against=True)] = _npy(others)
         entry = msgspec.structs.replace(entry, pictures=tuple(files), against=tuple(counter))
         notes = () if order.exact else self._notes(name, looks)
         return Learnt(self.store.publish(name, entry, {**files, **counter, **numbers}), notes)
@@ -225,10 +226,6 @@ def _fitted(pixels: Pixels) -> Pixels:
 def _hashes(pictures: Sequence[Pixels]) -> Words:
     found = [hashed.words for one in pictures for hashed in spellings_of(one)]
     return np.stack(found) if found else np.zeros((0, 4), np.uint64)
-
-
-def _looks(pictures: Sequence[Pixels], eye: Eye) -> Looks:
-    return np.stack([eye.look(one) for one in pictures]) if pictures else np.zeros((0, 0), np.float32)
 
 
 def _jpeg(pixels: Pixels) -> bytes:

@@ -45,6 +45,8 @@ class TitleLooks:
     """Its own pictures, shape (n, d)."""
     against: Looks
     """Pictures that look like it and are not, shape (m, d)."""
+    poor: Looks = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """Its own pictures as a poor stream shows them, in order, shape (n, d); may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,11 @@ class GalleryPage:
     middle: Looks = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     """Mean of ordinary frames, shape (1, d)."""
     units: Looks = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    """Unit looks of every title's pictures, one title after the other, shape (n, d)."""
+    """Unit looks of every title's pictures, those as a poor stream shows them after the others, title by title, shape (n, d)."""
     starts: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
     """Where each title begins in `units`."""
+    n_pictures: tuple[int, ...] = ()
+    """Of each title."""
     against: tuple[Looks, ...] = ()
     """Unit looks of each title's counter-examples."""
 
@@ -115,7 +119,7 @@ class GalleryPage:
         if scored[place] < FLOOR or (len(against) and float((against @ unit).max()) >= nearest[place]):
             return None
         end = self.starts[place + 1] if place + 1 < len(self.starts) else len(cosines)
-        picture = int(cosines[self.starts[place] : end].argmax())
+        picture = int(cosines[self.starts[place] : end].argmax()) % self.n_pictures[place]
         return Likeness(place, picture, float(nearest[place]), scored[place])
 
 
@@ -141,27 +145,30 @@ def page_of(titles: Sequence[TitleLooks], ordinary: Looks) -> GalleryPage:
         known.mean(axis=0, keepdims=True) if len(ordinary) > 1 or len(titles) > 1 else np.zeros((1, known.shape[1]), np.float32)
     )
     strangers = unit_of(ordinary, middle)
-    units = [unit_of(title.shown, middle) for title in titles]
+    every = [np.concatenate([title.shown, title.poor]) if len(title.poor) else title.shown for title in titles]
+    units = [unit_of(looks, middle) for looks in every]
     starts = np.cumsum([0, *(len(one) for one in units[:-1])])
     against = tuple(
         unit_of(title.against, middle) if len(title.against) else np.zeros((0, middle.shape[1]), np.float32) for title in titles
     )
-    scales = tuple(scale_of(own, strangers) for own in units)
-    return GalleryPage(scales, middle, np.concatenate(units), starts.astype(np.intp), against)
+    n_pictures = tuple(len(title.shown) for title in titles)
+    scales = tuple(scale_of(own[:n], own, strangers) for own, n in zip(units, n_pictures, strict=True))
+    return GalleryPage(scales, middle, np.concatenate(units), starts.astype(np.intp), n_pictures, against)
 
 
-def scale_of(own: Looks, strangers: Looks) -> Scale:
+def scale_of(own: Looks, every: Looks, strangers: Looks) -> Scale:
     """Learn a title's scale.
 
     Args:
         own: unit looks of its pictures, shape (n, d).
+        every: those and what else it is known by.
         strangers: unit looks of ordinary frames, shape (m, d).
     """
     among = own @ own.T
     np.fill_diagonal(among, -1.0)
     fellows = among.max(axis=1) if len(own) > 1 else np.full(1, _FELLOW)
     typical = float(np.median(fellows))
-    nearest = (strangers @ own.T).max(axis=1) if len(strangers) else np.zeros(0, np.float32)
+    nearest = (strangers @ every.T).max(axis=1) if len(strangers) else np.zeros(0, np.float32)
     # Frames of the title itself may have passed as ordinary before it was enrolled; if many are as near, the title is ordinary.
     alike = nearest >= np.quantile(fellows, 0.1)
     ordinary = nearest[~alike] if alike.sum() <= _PASSED * len(nearest) else nearest

@@ -93,11 +93,23 @@ def test_a_look_alone_is_reviewed_and_never_blocked_by_the_shipped_policy_for_ro
     assert regulated.decision(WORTH_A_LOOK) is Decision.REVIEW
 
 
+def test_a_picture_as_a_poor_stream_shows_it_is_known_as_the_picture_that_it_is() -> None:
+    shown, other = cluster(1, 8), cluster(5, 8)
+    poor = shown + 0.3 * np.random.default_rng(7).standard_normal(shown.shape).astype(np.float32)
+    titles = [TitleLooks(other, NONE, other), TitleLooks(shown, NONE, poor)]
+    bare, known = page(TitleLooks(shown, NONE)).likeness(poor[3]), page(*titles).likeness(poor[3])
+    assert known is not None
+    assert (known.place, known.picture) == (1, 3)
+    assert known.cosine == pytest.approx(1.0, abs=1e-5)
+    assert bare is None or bare.score < known.score
+
+
 def test_a_title_of_one_picture_has_a_scale_and_pictures_like_everything_are_not_distinct() -> None:
     pool = unit_of(ordinary(), np.zeros((1, 16), np.float32))
-    assert scale_of(unit_of(cluster(1, 1), np.zeros((1, 16), np.float32)), pool).own > 0
-    assert not scale_of(pool[:60], pool).distinct
-    assert scale_of(unit_of(cluster(1, 8), np.zeros((1, 16), np.float32)), pool).distinct
+    one, eight = (unit_of(cluster(1, n), np.zeros((1, 16), np.float32)) for n in (1, 8))
+    assert scale_of(one, one, pool).own > 0
+    assert not scale_of(pool[:60], pool[:60], pool).distinct
+    assert scale_of(eight, eight, pool).distinct
 
 
 def test_without_titles_nothing_is_found_and_without_ordinary_frames_titles_are_still_told_apart() -> None:
