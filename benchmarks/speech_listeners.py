@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from inference.speech.confidence import SpottingRules
 from inference.speech.fit_spotting import Ear
 from inference.speech.spotting import UnitPaths, find, ratios
+from inference.speech.weighing import clarity, weighed
 from models.manifest import Manifest
 from models.speech_codec import FRAME_S, units_of
 from models.speech_sources import SAMPLE_RATE_HZ, syllables_of
@@ -77,15 +78,16 @@ class Ours:
         self.rules = SpottingRules.of(manifest)
         self._ear = Ear(folder, manifest)
         self._paths = UnitPaths.of([keyword.units for keyword in keywords])
-        n_syllables = np.array([len(keyword.syllables) for keyword in keywords])
+        self._n_syllables = np.array([len(keyword.syllables) for keyword in keywords])
         self._floors = np.full(len(keywords), LOWEST, np.float32)
-        self._frames = np.ceil(n_syllables * (self.rules.numbers.max_syllable_s / FRAME_S)).astype(np.int32)
+        self._frames = np.ceil(self._n_syllables * (self.rules.numbers.max_syllable_s / FRAME_S)).astype(np.int32)
 
     def listen(self, wave: Wave) -> list[Hit]:
         """Return every hit in one clip."""
-        ratio = ratios(self._ear.hear(wave), self.rules.numbers)
-        found = find(ratio, self._paths, self._floors, self.rules.numbers, max_frames=self._frames)
-        return [Hit(hit.path, hit.start * FRAME_S, hit.end * FRAME_S, hit.score) for hit in found]
+        log_probs, numbers = self._ear.hear(wave), self.rules.numbers
+        found = find(ratios(log_probs, numbers), self._paths, self._floors, numbers, max_frames=self._frames)
+        worth = [weighed(hit, clarity(log_probs, hit), int(self._n_syllables[hit.path]), numbers) for hit in found]
+        return [Hit(hit.path, hit.start * FRAME_S, hit.end * FRAME_S, hit.score) for hit in worth]
 
 
 class PocketSphinx:

@@ -56,6 +56,8 @@ class SpottingRules:
             manifest.number("pause_cost"),
             manifest.number("max_syllable_s"),
             bias if any(bias) else (),
+            manifest.postprocess.get("clarity_share", 0.0),  # a model fitted before there were these has none
+            manifest.postprocess.get("pace_share", 0.0),
         )
         told, sure = (tuple(manifest.number(f"{name}_{n}") for n in LENGTHS) for name in ("told", "sure"))
         return cls(numbers, told, sure, manifest.number("min_clarity"))

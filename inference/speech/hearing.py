@@ -10,14 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.speech.confidence import SpottingRules
 from inference.speech.pronouncing import Pronouncer
 from inference.speech.spotting import NEVER, PathHit, find, greedy, ratios
 from inference.speech.stretches import Posteriors
 from inference.speech.vocabulary import Listed, Vocabulary
+from inference.speech.weighing import clarity, weighed
 from inference.verdicts import Span
-from models.speech_codec import BLANK, FRAME_S
+from models.speech_codec import FRAME_S
 
 AROUND = 250
 """Posterior frames before and behind a term whose sounds are told with it: 10 s, so that all terms of a window share one line."""
@@ -80,22 +82,13 @@ def listen(posteriors: Posteriors, vocabulary: Vocabulary, rules: SpottingRules,
     ratio[posteriors.walls] = NEVER
     n_syllables = np.array([len(spoken.syllables) for spoken in vocabulary.spoken], np.int32)
     frames = np.ceil(n_syllables * (rules.numbers.max_syllable_s / FRAME_S)).astype(np.int32)
-    hits = find(ratio, vocabulary.paths, rules.floors(n_syllables, share=share), rules.numbers, max_frames=frames)
-    clear = [hit for hit in hits if clarity(posteriors, hit) >= rules.min_clarity]
-    ranked = sorted(clear, key=lambda hit: _evidence(hit, vocabulary, rules, share), reverse=True)
+    floors = rules.floors(n_syllables, share=share)
+    hits = find(ratio, vocabulary.paths, floors, rules.numbers, max_frames=frames)
+    ranked = sorted(
+        _worth(hits, posteriors, n_syllables, floors, rules), key=lambda hit: _evidence(hit, vocabulary, rules, share), reverse=True
+    )
     standing = [_heard(hit, listed, posteriors, vocabulary, rules) for hit, listed in _resolved(ranked, vocabulary)]
     return tuple(sorted(standing, key=lambda one: (one.first, one.end)))
-
-
-def clarity(posteriors: Posteriors, hit: PathHit) -> float:
-    """Return how sure the network is of the sounds in a hit, whatever they are: mean of the likeliest one's probability, 0..1.
-
-    In noise and in music every sound is a little likely, and every path fits; frames without a sound do not count.
-    """
-    rows = posteriors.log_probs[hit.start : hit.end]
-    best = rows.argmax(axis=1)
-    spoken = rows[best != BLANK].max(axis=1)
-    return float(np.exp(spoken).mean()) if len(spoken) else 0.0
 
 
 def line_of(posteriors: Posteriors, hit: PathHit, pronouncer: Pronouncer) -> HeardLine:
@@ -107,6 +100,21 @@ def line_of(posteriors: Posteriors, hit: PathHit, pronouncer: Pronouncer) -> Hea
     behind = pronouncer.written([unit for frame, unit in units if frame >= hit.end])
     start = len(before) + 1 if before and inside else len(before)
     return HeardLine(" ".join(filter(None, (before, inside, behind))), Span(start, start + len(inside)))
+
+
+def _worth(
+    hits: Sequence[PathHit],
+    posteriors: Posteriors,
+    n_syllables: NDArray[np.int32],
+    floors: NDArray[np.float32],
+    rules: SpottingRules,
+) -> Iterator[PathHit]:
+    """Yield the hits that are clear and still reach their floors, with what they are worth."""
+    for hit in hits:
+        if (clear := clarity(posteriors.log_probs, hit)) >= rules.min_clarity:
+            worth = weighed(hit, clear, int(n_syllables[hit.path]), rules.numbers)
+            if worth.score >= floors[hit.path]:
+                yield worth
 
 
 def _evidence(hit: PathHit, vocabulary: Vocabulary, rules: SpottingRules, share: float) -> float:

@@ -44,6 +44,10 @@ class SpottingNumbers:
     bias: tuple[float, ...] = ()
     """Added to the log probability of each unit, in the order of the network's answers, nats: what is common in speech is guessed
     where nothing is clear, and must not pass for heard. () for none."""
+    clarity_share: float = 0.0
+    """What unclear sounds cost a hit (`weighing.py`), in its score, for each nat of their clarity."""
+    pace_share: float = 0.0
+    """What hurried syllables cost it, for each nat that they are too short."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from inference.speech.confidence import SpottingRules
-from inference.speech.hearing import HeardTerm, clarity, line_of, listen
+from inference.speech.hearing import line_of, listen
 from inference.speech.pronouncing import Pronouncer
-from inference.speech.spotting import PathHit
 from inference.speech.stretches import Posteriors, Stretch
 from inference.speech.vocabulary import Vocabulary
 from inference.text.lexicon import WordList
@@ -126,17 +125,11 @@ def test_nothing_heard_and_nothing_listened_for_tell_nothing():
     assert listen(posteriors("jia wei xin"), words(), RULES) == ()
 
 
-def test_clarity_looks_at_sounds_only():
-    said = posteriors(". . jia . .", sure=0.8)
+def test_what_is_unclear_falls_below_the_floor_where_the_model_says_what_that_costs():
+    said = posteriors("jia wei xin", sure=0.6)
+    dear = replace(RULES, numbers=replace(RULES.numbers, clarity_share=2.0))
 
-    assert clarity(said, PathHit(0, 0, 6, 0.0)) == pytest.approx(0.8, abs=1e-4)
-    assert clarity(said, PathHit(0, 0, 2, 0.0)) == 0.0
-
-
-def test_a_term_at_the_edge_of_the_line_has_its_span_there():
-    said = posteriors("jia wei xin lai")
-    (one,) = listen(said, words("加微信"), RULES)
-
-    line = line_of(said, one.hit, PRONOUNCER)
-    assert isinstance(one, HeardTerm)
-    assert (line.text, line.span.start, line.span.end) == ("jia wei xin lai", 0, 11)
+    (cheap,) = listen(said, words("加微信"), RULES)
+    assert listen(said, words("加微信"), dear) == ()
+    (nearly,) = listen(said, words("加微信"), dear, share=2.0)
+    assert nearly.hit.score == pytest.approx(cheap.hit.score + 2.0 * np.log(0.6), abs=1e-4)
