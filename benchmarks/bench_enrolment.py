@@ -10,6 +10,7 @@ tenth: memory and open files of the whole process tree, what lies on disk, sampl
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,12 +30,12 @@ from inference.vision.gallery_book import gallery_store
 from inference.vision.logo_book import logo_store
 from models.image_titles import Title
 from models.store import default_root
-from tests.e2e.processes import Up, broadcasting, running
+from tests.e2e.processes import Up, broadcasting
 from tests.inference.vision.marks_maker import mark_png
 
 E = TypeVar("E", bound=msgspec.Struct)
 N_PICTURES, N_NAMES, N_PARTS = 40, 100, 10
-SETTLE_S = 20.0
+SETTLE_S, READY_S = 20.0, 300.0
 PNG = {"Content-Type": "image/png"}
 HTTP_EVERY = 20
 """One round in so many goes over HTTP, with all that examining does; the others put the same files in force as the desk does at its
@@ -114,7 +115,9 @@ def measure(what: str, n_rounds: int, n_rooms: int) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-enrolment-") as name, broadcasting() as platform:
         folder = Path(name)
         once = {"logos": logo_rounds, "gallery": gallery_rounds}[what](folder / "data")
-        with running(folder, default_root(), kafka={}) as up:
+        with contextlib.closing(Up(folder, default_root(), kafka={})) as up:
+            up.start()
+            up.wait_ready(within_s=READY_S)
             for room in range(n_rooms):
                 up.watch(f"room-{room}", platform.url("clean.flv"))
             # One of each stays, so that the detectors look all the time.
