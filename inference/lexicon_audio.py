@@ -33,12 +33,13 @@ from inference.speech.stretches import start_s
 from inference.speech.vocabulary import Vocabulary
 from inference.text.check import TextChecker
 from inference.text.lexicon import WordList
+from inference.text.reasons import also_alike
 from inference.text.terms import Mode, Term
 from inference.verdicts import Finding
 from models.errors import ModelsError
 from models.store import ModelStore
 
-NEARLY = 6.0
+NEARLY = 2.5
 """Times the floor: how far below it a term is still looked for, so that it is seen how much is missing."""
 
 N_SHOWN = 5
@@ -144,7 +145,8 @@ def finding_line(finding: Finding) -> str:
     match, heard = finding.match, finding.heard
     assert match is not None  # a spotted term has both
     assert heard is not None
-    return f"  {heard.start_s:.2f}-{heard.end_s:.2f} s  {finding.score:.2f} {finding.label}: {match.term!r} of {match.list}"
+    line = f"  {heard.start_s:.2f}-{heard.end_s:.2f} s  {finding.score:.2f} {finding.label}: {match.term!r} of {match.list}"
+    return line + also_alike(finding)[1]
 
 
 def _clip(file: Path) -> AudioClip:
