@@ -12,6 +12,7 @@ games, enrolled in turn as well.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,7 @@ def main() -> None:
     parser.add_argument("--network", type=Path, default=FOLDER / "image-embedding", help="folder of the network")
     parser.add_argument("--more", type=Path, help="folder of folders with pictures of further games")
     parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--evaluation", type=Path, help="write the figures there, for the export of the network")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     manifest = Manifest.load(asked.network / "manifest.yaml")
@@ -198,6 +200,7 @@ def main() -> None:
     }
     sources, frames = sources_of(asked.data, asked.more), ordinary_frames(asked.data)
     kinds = [kind for kind in ("real", "made up", "more") if any(one.kind == kind for one in sources.values())]
+    told: dict[str, dict[str, dict[str, float]]] = {kind: {} for kind in kinds}
     for number, (name, eye) in enumerate(eyes.items()):
         seen, ms = look(eye, sources)
         ordinary = np.array([eye.look(one) for one in frames], np.float32)
@@ -206,6 +209,9 @@ def main() -> None:
             if number == 0 and kind == kinds[0]:
                 print(f"| enrolled | eye | {' | '.join(row)} |\n|{'---|' * (2 + len(row))}")
             print(f"| {kind} | {name} | {' | '.join(f'{value:.3f}' for value in row.values())} |", flush=True)
+            told[kind][name] = {figure: round(value, 3) for figure, value in row.items()}
+    if asked.evaluation is not None:
+        asked.evaluation.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

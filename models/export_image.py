@@ -6,6 +6,8 @@ the file is half as large, and serving computes in float32 all the same.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,11 @@ from models.train_image import ORDINARY_FRAMES_FILE, load_net, tensor
 NAME, TASK = "image-embedding", "image.embed"
 GRAPH_FILE, ORDINARY_FILE = "image.onnx", "ordinary.npy"
 INPUT, OUTPUT = "image", "embedding"
+EVALUATION_FILE = "evaluation.json"
+"""Figures of an exported network by `benchmarks/bench_gallery.py --evaluation RUN/evaluation.json`; what is there when the run is
+exported again goes with it, and into the manifest."""
+_SERVING = "shipped network and colour"
+"""The eye that serves, among those that are measured."""
 TOLERANCE = 0.999
 """Least cosine between the graph's answer and torch's."""
 
@@ -51,7 +58,7 @@ class ExportedImage:
     cosine: float
     """Least cosine between the graph's answers and torch's."""
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
-    """None: what it is worth is measured with the gallery, by `benchmarks/bench_gallery.py`."""
+    """By `EVALUATION_FILE`; none where the network was not measured yet."""
 
     @property
     def parity(self) -> str:
@@ -81,9 +88,30 @@ def export_image(run: Path, to: Path, *, version: str, serving: TextServing) -> 
     to.mkdir(parents=True, exist_ok=True)
     (to / GRAPH_FILE).write_bytes(graph)
     np.save(to / ORDINARY_FILE, looks.astype(np.float16), allow_pickle=False)
-    manifest = manifest_of(net, version=version, sha256=sha256_of(to / GRAPH_FILE), ordinary_sha256=sha256_of(to / ORDINARY_FILE))
+    metrics = _measured(run / EVALUATION_FILE, to / EVALUATION_FILE)
+    digests = {name: sha256_of(to / name) for name in (GRAPH_FILE, ORDINARY_FILE)}
+    manifest = manifest_of(net, version=version, digests=digests, metrics=metrics)
     manifest.dump(to / MANIFEST_FILE)
-    return ExportedImage(manifest.ref, len(graph), cosine)
+    return ExportedImage(manifest.ref, len(graph), cosine, metrics)
+
+
+def _measured(path: Path, to: Path) -> dict[str, float]:
+    """Take a run's figures along; by kind of title and figure.
+
+    Raises:
+        DataError: the file is not what the benchmark writes.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        figures = {f"{kind} {name}": float(value) for kind, eyes in told.items() for name, value in eyes[_SERVING].items()}
+    except (ValueError, KeyError, AttributeError, TypeError) as exc:
+        raise DataError(
+            f"{path} has no figures of {_SERVING!r}; write it with python -m benchmarks.bench_gallery --evaluation"
+        ) from exc
+    to.write_bytes(path.read_bytes())
+    return {re.sub(r"\W+", "_", name).strip("_"): value for name, value in figures.items()}
 
 
 def rounded(net: FrameNet) -> FrameNet:
@@ -108,21 +136,22 @@ def least_cosine(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> floa
     return float(products.min())
 
 
-def manifest_of(net: FrameNet, *, version: str, sha256: str, ordinary_sha256: str) -> Manifest:
-    """Write the manifest of an exported network."""
+def manifest_of(net: FrameNet, *, version: str, digests: Mapping[str, str], metrics: Mapping[str, float]) -> Manifest:
+    """Write the manifest of an exported network; the digests are of graph and ordinary frames."""
     return Manifest(
         name=NAME,
         version=version,
         task=TASK,
         file=GRAPH_FILE,
-        sha256=sha256,
+        sha256=digests[GRAPH_FILE],
         inputs=(TensorSpec(INPUT, "float32", (None, 3, SIDE_PX, SIDE_PX), 0),),
         outputs=(TensorSpec(OUTPUT, "float32", (None, net.shape.n_seen), 0),),
         licence=Licence("Apache-2.0", _NOTICE),
         provenance=Provenance("trained by `livewarden models train image`"),
         preprocess=Preprocess(width_px=SIDE_PX, height_px=SIDE_PX, scale=1 / 127.5, mean=(1.0, 1.0, 1.0)),
         batch_ladder=(1, 2, 4, 8, 16, 32),
-        extra_files={ORDINARY_FILE: ordinary_sha256},
+        extra_files={ORDINARY_FILE: digests[ORDINARY_FILE]},
+        metrics=metrics,
         notes=_NOTES,
     )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is in the dependency group tr
 onnx = pytest.importorskip("onnx", reason="onnx is in the dependency group train only")
 
 from models.errors import DataError  # noqa: E402
-from models.export_image import INPUT, graph_bytes, least_cosine, rounded  # noqa: E402
+from models.export_image import INPUT, _measured, graph_bytes, least_cosine, rounded  # noqa: E402
 from models.networks.image import SIDE_PX, FrameNet, FrameShape  # noqa: E402
 
 SHAPE = FrameShape(stem=8, stages=((1, 8, 1, 1), (2, 12, 2, 2)), tapped=(0, 1), n_colours=4)
@@ -56,3 +57,15 @@ def test_a_graph_without_its_convolutions_is_no_backbone(net, tmp_path: Path):
     onnx.save(onnx.helper.make_model(graph), str(path))
     with pytest.raises(DataError, match="give a MobileNetV2"):
         net.take_backbone(path)
+
+
+def test_figures_of_a_run_go_with_the_network_and_into_its_manifest(tmp_path: Path):
+    figures = {"real": {"shipped network and colour": {"recall at 2 % false": 0.9, "false, clips": 0.0}}}
+    (tmp_path / "run.json").write_text(json.dumps(figures))
+    found = _measured(tmp_path / "run.json", tmp_path / "out.json")
+    assert found == {"real_recall_at_2_false": 0.9, "real_false_clips": 0.0}
+    assert json.loads((tmp_path / "out.json").read_text()) == figures
+    assert _measured(tmp_path / "none.json", tmp_path / "other.json") == {}
+    (tmp_path / "run.json").write_text("{}[]")
+    with pytest.raises(DataError, match="has no figures of 'shipped network and colour'"):
+        _measured(tmp_path / "run.json", tmp_path / "out.json")
