@@ -19,6 +19,11 @@ N_NUMBERS = 128
 
 MOST_MARGIN = 0.3
 """A larger lead over the next mark says no more."""
+LOOK_WORTH, MOST_LOOKS = 0.05, 3
+"""What each further look adds to a score, and how many of them at most."""
+WHOLE_WORTH = 0.3
+"""What a place that is surely not one whole mark takes from a score."""
+MOST_SCORE = 1.0 + MOST_MARGIN + LOOK_WORTH * MOST_LOOKS
 
 RunFinder = Callable[[Bytes], Floats]
 """Runs the finder: (1, 8, H / 2, W / 2) to (1, 5, h, w)."""
@@ -41,11 +46,14 @@ class Match:
     """Likelihood of an overlay there, 0..1."""
     whole: float
     """Likelihood that the box frames one mark, 0..1."""
+    looks: int = 1
+    """Looks that it was gathered from."""
 
     @property
     def score(self) -> float:
-        """What thresholds are laid on: likeness and margin together. Measured: a third more is found at the same precision."""
-        return self.likeness + self.margin
+        """What thresholds are laid on: likeness and margin, less where the box frames no whole mark, more with every look."""
+        further = LOOK_WORTH * min(self.looks - 1, MOST_LOOKS)
+        return self.likeness + self.margin + further - WHOLE_WORTH * (1.0 - self.whole)
 
 
 class MarkIndex:
@@ -101,7 +109,7 @@ def prototypes_of(rgba: Bytes, run: RunTeller, *, tints: Sequence[Tint] = tuple(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """The overlays of one look, before they are compared with anything."""
+    """The overlays of one look, or of several gathered, before they are compared with anything."""
 
     boxes: Floats
     """Shape (n, 4)."""
@@ -111,6 +119,8 @@ class Seen:
     """Likelihood that the box frames one mark, shape (n,)."""
     numbers: Floats
     """Embeddings, shape (n, 128)."""
+    looks: Floats | None = None
+    """Looks that each was gathered from, shape (n,); None for one each."""
 
 
 def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: int = 16, floor: float = 0.1) -> Seen:
@@ -159,6 +169,7 @@ def matches_of(seen: Seen, index: MarkIndex, *, floor: float = 0.3) -> list[Matc
                 (left, top, right, bottom),
                 float(seen.places[at]),
                 float(seen.wholes[at]),
+                int(seen.looks[at]) if seen.looks is not None else 1,
             )
         )
     return out

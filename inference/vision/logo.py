@@ -1,9 +1,10 @@
 """Enrolled logos and watermarks anywhere on the frame: what holds still while the scene moves, compared with what staff enrolled.
 
-    frames of the room ─ planes ─ finder lane ─ places ─ teller lane ─ boxes moved ─ teller lane ─ embeddings ─ page of logos
+    frames of the room ─ planes ─ finder lane ─ places ─ teller lane ─ boxes moved ─ teller lane ─ embeddings
+                                                  gathered with the looks before, place by place ─ page of logos
 
-A look takes the frame and the room's frames at the looks before: overlay pixels hold still, so the more of them, the surer. Neither
-network knows any logo; enrolling one changes the page alone, between two looks.
+A look takes the frame and the room's frames at the looks before: overlay pixels hold still, so the more of them, the surer. What
+stands at one place look after look is surer than on any one. Neither network knows any logo; enrolling one changes the page alone.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from inference.samples import FrameSample, Modality, Picture, Pixels
 from inference.tickets import Ticket
 from inference.verdicts import Box, Finding
 from inference.vision.logo_book import LogoBook, LogoEntry
+from inference.vision.logo_memory import LogoMemory, LookAt
 from inference.vision.ocr import LaneModel
 from inference.vision.recent_frames import RecentFrames
 from models.calibration import Calibration
 from models.logo_boxes import moved, places_of
 from models.logo_codec import LONGEST_PX, N_FRAMES, SIDE_MULTIPLE_PX, Floats, Planes, crops, packed, planes_of
-from models.logo_matching import MOST_MARGIN, N_NUMBERS, Match, Seen, matches_of
+from models.logo_matching import MOST_SCORE, N_NUMBERS, Match, Seen, matches_of
 
 KEPT_S = 45.0
 """Frames farther apart than this say nothing of each other, seconds."""
@@ -35,16 +37,24 @@ LIKENESS_FLOOR = 0.3
 """Cosine below which nothing is said of a place."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LogoLook:
+    """A look before the networks."""
+
+    planes: Planes
+    at: LookAt
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LogoOutputs(Outputs):
-    """What the networks saw on one look."""
+    """What the networks saw on one look, gathered with the looks before."""
 
     seen: Seen
     size: tuple[int, int]
     """Width and height of the frame that they saw, pixels."""
 
 
-class LogoDetector(StagedDetector[FrameSample, Planes | None, LogoOutputs]):
+class LogoDetector(StagedDetector[FrameSample, LogoLook | None, LogoOutputs]):
     """One finding for each enrolled logo that is seen, under its label, with its name as `sublabel`."""
 
     name = "logo"
@@ -69,25 +79,28 @@ class LogoDetector(StagedDetector[FrameSample, Planes | None, LogoOutputs]):
         self._finds, self._tells = finder.manifest, teller.manifest
         self._book = book
         self._frames = RecentFrames(n_frames=N_FRAMES, max_age_s=KEPT_S, max_rooms=MAX_ROOMS)
+        self._memory = LogoMemory(MAX_ROOMS)
         self._calibration = calibration_of(self._tells.number("review"), self._tells.number("block"))
 
     def forget(self, room_id: str) -> None:
-        """Let a room's frames go."""
+        """Let a room's frames go, and what was seen on them."""
         self._frames.forget(room_id)
+        self._memory.forget(room_id)
 
-    def prepare(self, sample: FrameSample) -> Planes | None:
+    def prepare(self, sample: FrameSample) -> LogoLook | None:
         """Gather the frame with the room's last ones; None where no logo is enrolled."""
         if not len(self._book.page.index):
             return None
         frame = frame_of(sample.picture)
-        return planes_of(self._frames.add(sample.room_id, sample.session_id, sample.pts_s, frame))
+        planes = planes_of(self._frames.add(sample.room_id, sample.session_id, sample.pts_s, frame))
+        return LogoLook(planes, LookAt(sample.room_id, sample.session_id, sample.pts_s))
 
-    async def infer(self, prepared: Planes | None, *, deadline_s: float | None) -> LogoOutputs:
+    async def infer(self, prepared: LogoLook | None, *, deadline_s: float | None) -> LogoOutputs:
         """Find places, tell what they show, move the boxes as told, and tell for good."""
         if prepared is None:
             return LogoOutputs(seen=_NOTHING, size=(1, 1))
-        height, width = prepared.luma.shape
-        ticket = self._finder.submit({self._finds.inputs[0].name: packed(prepared)}, deadline_s=deadline_s)
+        planes, (height, width) = prepared.planes, prepared.planes.luma.shape
+        ticket = self._finder.submit({self._finds.inputs[0].name: packed(planes)}, deadline_s=deadline_s)
         grid = (await ticket)[self._finds.outputs[0].name]
         places = places_of(
             grid[:1],
@@ -98,11 +111,13 @@ class LogoDetector(StagedDetector[FrameSample, Planes | None, LogoOutputs]):
         )
         tickets = [ticket]
         if not len(places.boxes):
+            self._memory.add(prepared.at, (width, height), _NOTHING)
             return LogoOutputs(seen=_NOTHING, size=(width, height), timings=timings_of(tickets))
-        first = await self._tell(prepared, places.boxes, tickets, deadline_s)
+        first = await self._tell(planes, places.boxes, tickets, deadline_s)
         boxes = moved(places.boxes, first[:, N_NUMBERS + 1 :])
-        told = await self._tell(prepared, boxes, tickets, deadline_s)
+        told = await self._tell(planes, boxes, tickets, deadline_s)
         seen = Seen(boxes, places.scores, told[:, N_NUMBERS], told[:, :N_NUMBERS])
+        seen = self._memory.add(prepared.at, (width, height), seen)
         return LogoOutputs(seen=seen, size=(width, height), timings=tuple(one.timing for one in tickets if one.timing is not None))
 
     async def _tell(self, planes: Planes, boxes: Floats, tickets: list[Ticket], deadline_s: float | None) -> Floats:
@@ -149,8 +164,8 @@ _NOTHING = Seen(
 
 
 def calibration_of(review: float, block: float) -> Calibration:
-    """Turn what a match is worth, likeness and margin together, into scores: 0.6 and 0.9 where the network's own thresholds lie."""
-    return Calibration.of([[0.0, 0.0], [review - 0.2, 0.35], [review, 0.6], [block, 0.9], [1.0 + MOST_MARGIN, 0.99]])
+    """Turn what a match is worth, see `Match.score`, into scores: 0.6 and 0.9 where the network's own thresholds lie."""
+    return Calibration.of([[0.0, 0.0], [review - 0.2, 0.35], [review, 0.6], [block, 0.9], [MOST_SCORE, 0.99]])
 
 
 def frame_of(picture: Picture) -> Pixels:

@@ -23,7 +23,7 @@ from models.logo_cache import SceneCache, Stored
 from models.logo_codec import Bytes, Floats
 from models.logo_fonts import Part
 from models.logo_marks import FAMILY, draw_mark, mark_seed
-from models.logo_matching import MOST_MARGIN, MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_matching import MOST_SCORE, MarkIndex, Seen, matches_of, prototypes_of, see
 from models.logo_renderings import Tint
 from models.networks.logo import LogoNets
 from models.networks.logo_train import load_nets
@@ -32,7 +32,6 @@ EVALUATION_FILE = "evaluation.json"
 STRANGERS_FILE = "strangers.npy"
 """Embeddings of made-up marks that nobody enrolled, float16, (1000, 128); shipped beside the teller, and made anew with it."""
 PRECISION, REVIEW_PRECISION = 0.97, 0.9
-MOST_SCORE = 1.0 + MOST_MARGIN
 FRAME_PX = 1280
 ENROLLED = (20, 200)
 N_STRANGERS = 1000

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from models.logo_codec import planes_of
-from models.logo_matching import MOST_MARGIN, N_NUMBERS, MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_matching import (
+    LOOK_WORTH,
+    MOST_LOOKS,
+    MOST_MARGIN,
+    N_NUMBERS,
+    WHOLE_WORTH,
+    MarkIndex,
+    Seen,
+    matches_of,
+    prototypes_of,
+    see,
+)
 from models.logo_renderings import Tint
 
 
@@ -31,7 +42,7 @@ def test_an_overlay_gets_the_mark_whose_nearest_prototype_is_most_alike():
     assert first.likeness == pytest.approx(1 / np.sqrt(1.81))
     assert first.margin == pytest.approx(0.1 / np.sqrt(1.81))
     assert second.margin == pytest.approx(MOST_MARGIN)
-    assert second.score == pytest.approx(1 + MOST_MARGIN)
+    assert second.score == pytest.approx(1 + MOST_MARGIN - 0.1 * WHOLE_WORTH)
     assert second.box == (10.0, 0.0, 18.0, 4.0)
 
 
@@ -55,6 +66,18 @@ def test_nothing_enrolled_matches_nothing_and_one_mark_has_no_rival():
 
     assert matches_of(seen({0: 1.0}), MarkIndex({})) == []
     assert matches_of(seen({0: 1.0}), only)[0].margin == MOST_MARGIN
+
+
+@pytest.mark.parametrize(("looks", "further"), [(1, 0), (2, 1), (4, 3), (9, MOST_LOOKS)])
+def test_every_further_look_up_to_a_bound_adds_to_the_score(looks, further):
+    one = seen({0: 1.0})
+    several = Seen(one.boxes, one.places, one.wholes, one.numbers, np.array([looks], np.float32))
+    index = MarkIndex({"a": numbers({0: 1.0})})
+
+    (before,), (after,) = matches_of(one, index), matches_of(several, index)
+
+    assert after.looks == looks
+    assert after.score == pytest.approx(before.score + further * LOOK_WORTH)
 
 
 def test_a_mark_is_enrolled_as_the_mean_of_its_views_in_each_tint():

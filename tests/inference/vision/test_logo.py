@@ -22,6 +22,7 @@ from inference.testing import fake_device
 from inference.vision.logo import LogoDetector, calibration_of, frame_of
 from inference.vision.logo_book import LogoBook, LogoEntry, logo_store
 from inference.vision.logo_desk import LogoDesk, LogoOrder
+from models.logo_matching import MOST_SCORE
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 from streams import demo_scenes
@@ -141,7 +142,7 @@ def test_the_networks_own_thresholds_are_where_a_person_looks_and_where_it_is_su
     assert float(calibration.apply(0.62)) == pytest.approx(0.6)
     assert float(calibration.apply(0.75)) == pytest.approx(0.9)
     assert float(calibration.apply(0.4)) < 0.5
-    assert float(calibration.apply(1.3)) == pytest.approx(0.99)
+    assert float(calibration.apply(MOST_SCORE)) == pytest.approx(0.99)
 
 
 @pytest.mark.parametrize(("size", "shape"), [((1280, 720), (1080, 1280)), ((720, 1280), (1920, 720)), ((100, 37), (720, 1280))])
