@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 POLL_MS = 250
 MAX_POLL_RECORDS = 100
 """Messages taken from the client at once; the bound on what waits for the receiver."""
+COMMIT_TIMEOUT_MS = 3000
 LATER_PAUSE_S = 1.0
 REOPEN_PAUSE_S = 3.0
 IDLE_LOOK_S = 15.0
@@ -138,8 +139,8 @@ class KafkaConsumerLoop:
 
     def _commit(self, consumer: Any) -> None:
         try:
-            consumer.commit()
-        except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError) as exc:
+            consumer.commit(timeout_ms=COMMIT_TIMEOUT_MS)
+        except (kafka_errors.CommitFailedError, kafka_errors.RebalanceInProgressError, kafka_errors.KafkaTimeoutError) as exc:
             log.info("offsets not committed, messages come again", extra={"reason": said(exc)})
 
     def _check_caught_up(self, consumer: Any) -> None:
@@ -149,7 +150,7 @@ class KafkaConsumerLoop:
         if not self._behind:
             return
         own = consumer.assignment()
-        if all(partition not in own or consumer.position(partition) >= end for partition, end in self._targets.items()):
+        if all(partition not in own or _has_reached(consumer, partition, end) for partition, end in self._targets.items()):
             self._behind = False
             self._inbox.receiver.caught_up()
 
@@ -205,6 +206,16 @@ class Share:
             return dict(admin.describe_groups([self._group])[self._group])
         finally:
             admin.close()
+
+
+def _has_reached(consumer: Any, partition: TopicPartition, end: int) -> bool:
+    """Tell whether everything before an offset was read.
+
+    Never without a limit: while the group divides anew, a client that waits for a position waits for ever, since only `poll` joins
+    the group again; its heartbeats are off meanwhile, and the broker takes it for dead (one start in two on a busy machine).
+    """
+    position = consumer.position(partition, timeout_ms=POLL_MS)
+    return position is not None and position >= end
 
 
 def _given(described: Mapping[str, Any]) -> set[TopicPartition]:

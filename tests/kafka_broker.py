@@ -61,7 +61,9 @@ class KafkaBroker:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "server.properties").write_text(self._properties())
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(folder / "server.properties")).wait(60)
+        # With an equals sign: one id in 64 begins with a hyphen.
+        format_it = ("format", f"--cluster-id={cluster_id()}", "-c", str(folder / "server.properties"))
+        self._java("kafka.tools.StorageTool", *format_it).wait(60)
 
     @property
     def address(self) -> str:
