@@ -150,7 +150,7 @@ class KafkaConsumerLoop:
         if not self._behind:
             return
         own = consumer.assignment()
-        if all(partition not in own or _has_reached(consumer, partition, end) for partition, end in self._targets.items()):
+        if all(partition not in own or has_reached(consumer, partition, end) for partition, end in self._targets.items()):
             self._behind = False
             self._inbox.receiver.caught_up()
 
@@ -208,7 +208,7 @@ class Share:
             admin.close()
 
 
-def _has_reached(consumer: Any, partition: TopicPartition, end: int) -> bool:
+def has_reached(consumer: Any, partition: TopicPartition, end: int) -> bool:
     """Tell whether everything before an offset was read.
 
     Never without a limit: while the group divides anew, a client that waits for a position waits for ever, since only `poll` joins

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer
+from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
@@ -19,7 +19,7 @@ from streams import kafka_reader
 from streams.alerts import Topic
 from streams.inbox import Inbox, Message
 from streams.kafka import client_options, ensure_topics, open_client
-from streams.kafka_reader import KafkaConsumerLoop, Share
+from streams.kafka_reader import KafkaConsumerLoop, Share, has_reached
 from streams.outbox import Outbox
 from streams.sinks import SinkUnavailable
 from tests.e2e.processes import until
@@ -261,3 +261,22 @@ def test_a_member_that_others_left_nothing_for_stays(kafka: KafkaBroker) -> None
     finally:
         spare.close()
         busy.close()
+
+
+class Dividing:
+    """A client whose group is being divided anew: positions come late, or not at all."""
+
+    def __init__(self, *positions: int | None) -> None:
+        self._positions = list(positions)
+        self.waits: list[int | None] = []
+
+    def position(self, partition: object, timeout_ms: int | None = None) -> int | None:
+        self.waits.append(timeout_ms)
+        return self._positions.pop(0)
+
+
+def test_a_place_that_is_not_known_yet_is_not_waited_for() -> None:
+    client = Dividing(None, 2, 3)
+
+    assert [has_reached(client, TopicPartition("t", 0), 3) for _ in range(3)] == [False, False, True]
+    assert all(wait is not None and wait <= kafka_reader.POLL_MS for wait in client.waits)
