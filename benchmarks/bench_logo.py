@@ -1,26 +1,27 @@
 """Are enrolled marks found on streams, beside the SIFT way, and what does a look cost?
 
-    python -m benchmarks.bench_logo --data FOLDER [--happenings 120] [--enrolled 20 200] [--seed 1] [--models FOLDER]
+    python -m benchmarks.bench_logo --data FOLDER [--happenings 120] [--unmarked 0] [--enrolled 20 200] [--seed 1] [--models FOLDER]
 
 The folder holds `video/` and `games/`; only its test side is looked at. Half of the happenings (20 s each, H.264 at crf 23 to 32)
 show an enrolled mark, a quarter a strange one, a quarter none; each is looked at four times, seven frames a look. A happening is
 found where some look names the right mark at its place. For each way the threshold is the lowest at which 97 % of the findings
-are right; recall, overlap and false findings an hour are at that threshold. One thread, both ways on the same frames in turns.
-Deciding over time is not part of it: one look over the threshold is a finding.
+are right; recall, overlap and false findings an hour are at that threshold, and for the networks once more at the shipped one from
+which a person looks. One thread, both ways on the same frames in turns. The networks gather what they see over the looks, as the
+detector does. `--unmarked` adds happenings without an enrolled mark, half of them with a strange one, for the networks alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
-from benchmarks.logo_happenings import LENGTH_S, Laid, draw_happening, mark_rgba
+from benchmarks.logo_happenings import HZ, LENGTH_S, LOOKS_FROM, Happening, Laid, draw_happening, mark_rgba
 from benchmarks.logo_sift import SiftIndex
 from benchmarks.report import machine_line
 from inference.devices import DeviceShare
@@ -30,7 +31,8 @@ from models.logo_boxes import overlaps
 from models.logo_codec import planes_of
 from models.logo_fonts import Part
 from models.logo_footage import Footage
-from models.logo_matching import MarkIndex, matches_of, prototypes_of, see
+from models.logo_matching import MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_sightings import Track, followed, gathered
 from models.shipped import FOLDER, Shipped
 
 PRECISION = 0.97
@@ -97,6 +99,8 @@ class Networks:
             graph = (folder / name / manifest.file).read_bytes()
             ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
             self._sessions[name] = OnnxSession(graph, ref=ref, share=DeviceShare.auto("cpu"))
+            if name == "logo-teller":
+                self.review = manifest.number("review")
         self.strangers = np.load(folder / "logo-teller" / "strangers.npy").astype(np.float32)
 
     def find(self, planes: np.ndarray) -> np.ndarray:
@@ -106,6 +110,14 @@ class Networks:
     def tell(self, crops: np.ndarray) -> np.ndarray:
         """Run the teller."""
         return self._run("logo-teller", crops)
+
+    def looks(self, happening: Happening) -> Iterator[Seen]:
+        """See one look after the other, each gathered with those before."""
+        tracks: tuple[Track, ...] = ()
+        for first, frames in zip(LOOKS_FROM, happening.looks, strict=True):
+            seen = see(planes_of(frames), self.find, self.tell)
+            tracks = followed(tracks, seen, first / HZ)
+            yield gathered(tracks[: len(seen.boxes)])
 
     def _run(self, name: str, given: np.ndarray) -> np.ndarray:
         session = self._sessions[name]
@@ -133,9 +145,10 @@ def run(
         if happening.laid is not None and at % 2 == 0:
             wanted.append(happening.laid)
         said: dict[tuple[str, int], list[Said]] = {key: [] for key in ways}
+        looked = networks.looks(happening)
         for frames in happening.looks:
             started_s = time.process_time()
-            seen = see(planes_of(frames), networks.find, networks.tell)
+            seen = next(looked)
             seen_s = time.process_time() - started_s
             for size in sizes:
                 started_s = time.process_time()
@@ -149,15 +162,34 @@ def run(
     return list(ways.values()), wanted
 
 
-def figures(way: Way, wanted: Sequence[Laid], n_unmarked: int) -> str:
-    """One row of the table: threshold, recall by grade and class, overlap, false findings, cost."""
+def unmarked(footage: Footage, networks: Networks, n_enrolled: int, *, n_happenings: int, seed: int) -> str:
+    """Say how often an hour a mark is found on happenings that show none, or a strange one."""
+    prototypes = {str(number): prototypes_of(mark_rgba(number), networks.tell) for number in range(n_enrolled)}
+    index = MarkIndex(prototypes, networks.strangers)
+    scores = []
+    for at in range(n_happenings):
+        happening = draw_happening(seed * 100_000 + 50_000 + at, footage, 2 * STRANGERS_FROM + at if at % 2 else None)
+        best = [match.score for seen in networks.looks(happening) for match in matches_of(seen, index)]
+        scores.append(max(best, default=-1.0))
+    hours = n_happenings * LENGTH_S / 3600
+    over = sum(score >= networks.review for score in scores)
+    highest = ", ".join(f"{score:.2f}" for score in sorted(scores)[:-6:-1])
+    return f"{hours:.2f} h unmarked, {n_enrolled} enrolled: {over} at {networks.review:.2f} and above; the highest: {highest}"
+
+
+def precise_from(way: Way) -> float:
+    """Return the lowest score from which findings are as precise as wanted."""
     rows = sorted(way.findings, key=lambda row: -row.score)
     # Findings of one score stand or fall together.
     right = np.cumsum([row.laid is not None for row in rows])
     ends = [at for at in range(len(rows)) if at + 1 == len(rows) or rows[at + 1].score < rows[at].score]
     precise = [at for at in ends if right[at] / (at + 1) >= PRECISION]
-    kept = rows[: precise[-1] + 1] if precise else []
-    threshold = kept[-1].score if kept else float("inf")
+    return rows[precise[-1]].score if precise else float("inf")
+
+
+def figures(way: Way, wanted: Sequence[Laid], n_unmarked: int, threshold: float) -> str:
+    """One row of the table: threshold, precision, recall by grade and class, overlap, false findings, cost."""
+    kept = [row for row in way.findings if row.score >= threshold]
     hits = [row for row in kept if row.laid is not None]
 
     def recall(choose) -> str:
@@ -169,6 +201,7 @@ def figures(way: Way, wanted: Sequence[Laid], n_unmarked: int) -> str:
     columns = [
         way.name,
         f"{threshold:.3g}",
+        f"{len(hits) / len(kept):.2f}" if kept else "-",
         recall(lambda laid: laid.grade == "easy"),
         recall(lambda laid: laid.grade == "hard"),
         recall(lambda laid: laid.width_share < 0.07),
@@ -193,7 +226,7 @@ def curve(networks: Networks, footage: Footage) -> list[str]:
         for _ in range(5):
             for frames in looks:
                 started_s = time.process_time()
-                matches_of(see(planes_of(frames), networks.find, networks.tell), index)
+                matches_of(gathered(followed((), see(planes_of(frames), networks.find, networks.tell), 0.0)), index)
                 costs.append((time.process_time() - started_s) * 1e3)
         lines.append(f"| {n} | {np.median(costs):.0f} |")
     return lines
@@ -204,6 +237,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with video/ and games/")
     parser.add_argument("--models", type=Path, default=FOLDER, help="folder with logo-finder/ and logo-teller/")
     parser.add_argument("--happenings", type=int, default=120)
+    parser.add_argument("--unmarked", type=int, default=0, help="further happenings without an enrolled mark")
     parser.add_argument("--enrolled", type=int, nargs="+", default=[20, 200])
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -211,10 +245,17 @@ def main() -> None:
     print(machine_line("onnxruntime-gpu", "opencv-python-headless", "numpy"))
     ways, wanted = run(footage, networks, args.enrolled, n_happenings=args.happenings, seed=args.seed)
     print(f"\n{args.happenings} happenings, {len(wanted)} with an enrolled mark\n")
-    print("| way | threshold | easy | hard | width < 7 % | opacity < 0.6 | overlap >= 0.5 | false, unmarked | ms a look |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| way | threshold | precision | easy | hard | width < 7 % | opacity < 0.6 | overlap >= 0.5 | false, unmarked | ms a look |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for way in ways:
-        print(figures(way, wanted, args.happenings - len(wanted)), flush=True)
+        n_other = args.happenings - len(wanted)
+        print(figures(way, wanted, n_other, precise_from(way)), flush=True)
+        if way.name.startswith("networks"):
+            print(figures(way, wanted, n_other, networks.review), flush=True)
+    if args.unmarked:
+        print("\n" + unmarked(footage, networks, max(args.enrolled), n_happenings=args.unmarked, seed=args.seed), flush=True)
     print("\n" + "\n".join(curve(networks, footage)))
 
 

@@ -5,6 +5,7 @@ Numpy only; whoever calls hands in how the two graphs are run. The index is one 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ LOOK_WORTH, MOST_LOOKS = 0.05, 3
 """What each further look adds to a score, and how many of them at most."""
 WHOLE_WORTH = 0.3
 """What a place that is surely not one whole mark takes from a score."""
+PLACE_WORTH = 0.2
+"""What is taken from a score where an overlay is one in ten likely: scenery may be like a plain mark by chance."""
 MOST_SCORE = 1.0 + MOST_MARGIN + LOOK_WORTH * MOST_LOOKS
 
 RunFinder = Callable[[Bytes], Floats]
@@ -51,9 +54,10 @@ class Match:
 
     @property
     def score(self) -> float:
-        """What thresholds are laid on: likeness and margin, less where the box frames no whole mark, more with every look."""
+        """What thresholds are laid on: likeness and margin, more with every look, less where a whole overlay is unlikely."""
         further = LOOK_WORTH * min(self.looks - 1, MOST_LOOKS)
-        return self.likeness + self.margin + further - WHOLE_WORTH * (1.0 - self.whole)
+        doubt = WHOLE_WORTH * (1.0 - self.whole) - PLACE_WORTH * math.log10(max(self.place, 0.01))
+        return self.likeness + self.margin + further - doubt
 
 
 class MarkIndex:

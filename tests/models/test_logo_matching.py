@@ -9,6 +9,7 @@ from models.logo_matching import (
     MOST_LOOKS,
     MOST_MARGIN,
     N_NUMBERS,
+    PLACE_WORTH,
     WHOLE_WORTH,
     MarkIndex,
     Seen,
@@ -42,7 +43,7 @@ def test_an_overlay_gets_the_mark_whose_nearest_prototype_is_most_alike():
     assert first.likeness == pytest.approx(1 / np.sqrt(1.81))
     assert first.margin == pytest.approx(0.1 / np.sqrt(1.81))
     assert second.margin == pytest.approx(MOST_MARGIN)
-    assert second.score == pytest.approx(1 + MOST_MARGIN - 0.1 * WHOLE_WORTH)
+    assert second.score == pytest.approx(1 + MOST_MARGIN - 0.1 * WHOLE_WORTH + PLACE_WORTH * np.log10(0.8))
     assert second.box == (10.0, 0.0, 18.0, 4.0)
 
 
