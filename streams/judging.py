@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import msgspec
@@ -21,9 +22,10 @@ from inference.verdicts import Decision, Judged, Verdict
 from streams.alerts import encode
 from streams.echoes import Echoes
 from streams.evidence import EvidenceUnavailable, missing_note
-from streams.lifecycle import HealthTransition
+from streams.lifecycle import HealthKind, HealthMark, HealthTransition
 from streams.looks import Look, modality_of
 from streams.reports import Moment, room_alert, shadow_alerts, violation_alert
+from streams.rooms import Broadcast
 from streams.seconding import Seconding
 from streams.showcase import Showcase
 from streams.stores import Stores
@@ -40,6 +42,18 @@ FIRST_STILLS = 3
 _UNTIMED: Mapping[str, float] = MappingProxyType({})
 FORGET_S = 120.0
 """A label not seen for this long begins anew, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SavedHealth:
+    """What was told of a session, as it is kept with the events that told it."""
+
+    session_id: str
+    mark: HealthMark
+
+
+def _health_of(room_id: str) -> str:
+    return f"health:{room_id}"
 
 
 class Judge:
@@ -130,7 +144,21 @@ class Judge:
             encode(room_alert(change, room_ref(watch), moment, worker=own.worker_id, worker_url=own.advertise_url))
             for change in changes
         ]
-        await asyncio.wrap_future(self._stores.outbox.put(events))
+        ended = any(change.kind is HealthKind.ENDED for change in changes)
+        saved = None if ended else msgspec.json.encode(_SavedHealth(watch.broadcast.session_id, watch.health.mark))
+        await asyncio.wrap_future(self._stores.outbox.put(events, snapshots={_health_of(watch.room.room_id): saved}))
+
+    def told_of(self, broadcast: Broadcast) -> HealthMark | None:
+        """Return how far the worker before this one told a session's health; None where it told nothing."""
+        saved = self._stores.outbox.load_snapshot(_health_of(broadcast.room.room_id))
+        if saved is None:
+            return None
+        try:
+            health = msgspec.json.decode(saved, type=_SavedHealth)
+        except msgspec.MsgspecError as error:
+            log.warning("health told by the worker before could not be read: %s", error, extra={"room_id": broadcast.room.room_id})
+            return None
+        return health.mark if health.session_id == broadcast.session_id else None
 
     async def overturn(self, violation_id: str) -> None:
         """Take a violation back; one that is long over is only marked in the index."""

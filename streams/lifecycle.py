@@ -45,6 +45,18 @@ class HealthTransition:
     """Seconds since the session began."""
 
 
+@dataclass(frozen=True, slots=True)
+class HealthMark:
+    """How far a session was told, for whoever takes it up again after a crash."""
+
+    seq: int
+    """Of the last transition."""
+    started: bool
+    """Whether its start was told."""
+    told: dict[str, str] | None
+    """Modalities last told as blind, with the reason; None where nothing is told."""
+
+
 @dataclass(slots=True)
 class _Sense:
     """One modality of a room."""
@@ -64,26 +76,34 @@ class _Sense:
 class RoomHealth:
     """Health of one session of one room."""
 
-    def __init__(self, bounds_s: Mapping[Modality, float], *, now_s: float) -> None:
-        """Begin a session.
+    def __init__(self, bounds_s: Mapping[Modality, float], *, now_s: float, mark: HealthMark | None = None) -> None:
+        """Begin a session, or take one up again.
 
         Args:
             bounds_s: modalities the policy asks for, and how long each may be blind before that is told, seconds.
             now_s: monotonic seconds.
+            mark: how far the session was told before; its sequence goes on, and what was told is not told again.
         """
         self._senses = {modality: _Sense(bound, now_s, counted_s=now_s) for modality, bound in bounds_s.items()}
         self._began_s = now_s
         self._source_reason: str | None = None
         self._missing: dict[Modality, str] = {}
-        self._told: dict[str, str] | None = None
+        mark = mark or HealthMark(0, False, None)
+        self._told = mark.told
+        self._start_told = mark.started
         self._started = False
         self._ended = False
-        self._seq = 0
+        self._seq = mark.seq
 
     @property
     def watching(self) -> bool:
         """Whether the room has had a verdict and no modality is told as blind."""
         return self._started and self._told is None
+
+    @property
+    def mark(self) -> HealthMark:
+        """How far the session is told."""
+        return HealthMark(self._seq, self._start_told, self._told)
 
     @property
     def blind_reason(self) -> str | None:
@@ -123,6 +143,9 @@ class RoomHealth:
         sense.n_seen += 1
         if not self._started:
             self._started = True
+            if self._start_told:
+                return self._review(now_s)
+            self._start_told = True
             return [self._transition(HealthKind.STARTED, now_s, self._blind(now_s)), *self._review(now_s)]
         return self._review(now_s)
 
@@ -174,7 +197,8 @@ class RoomHealth:
                 return []
             self._told = blind
             return [self._transition(HealthKind.DEGRADED, now_s, blind)]
-        if self._told is not None and self._started:
+        # A session taken up again has seen nothing yet of what it told as blind.
+        if self._told is not None and self._started and all(s.n_seen for m, s in self._senses.items() if m.value in self._told):
             self._told = None
             return [self._transition(HealthKind.RECOVERED, now_s, {})]
         return []

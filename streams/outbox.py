@@ -107,7 +107,7 @@ class Outbox:
         with self._ready:
             self._listeners = (*self._listeners, listener)
 
-    def put(self, events: Sequence[CloudEvent], *, snapshots: Mapping[str, bytes] | None = None) -> Future[int]:
+    def put(self, events: Sequence[CloudEvent], *, snapshots: Mapping[str, bytes | None] | None = None) -> Future[int]:
         """Commit events, and snapshots with them, in one transaction; an id that is known is not stored again.
 
         Returns:
@@ -119,7 +119,7 @@ class Outbox:
         """
         saved = snapshots or {}
         n_counted = len(events) + len(saved)
-        n_bytes = sum(event.n_bytes for event in events) + sum(map(len, saved.values()))
+        n_bytes = sum(event.n_bytes for event in events) + sum(len(value or b"") for value in saved.values())
         work = outbox_file.put_events(events, created_s=self._wall_s(), snapshots=saved)
         with self._ready:
             over = self._n_waiting + n_counted > self._limits.max_waiting_events

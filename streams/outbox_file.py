@@ -232,8 +232,8 @@ _INSERT = (
 )
 
 
-def put_events(events: Iterable[CloudEvent], *, created_s: float, snapshots: Mapping[str, bytes]) -> Work:
-    """Insert the events that are not there yet and save the snapshots; returns how many were new."""
+def put_events(events: Iterable[CloudEvent], *, created_s: float, snapshots: Mapping[str, bytes | None]) -> Work:
+    """Insert the events that are not there yet and save the snapshots, or with None remove them; returns how many were new."""
     values = [_values(event, created_s) for event in events]
 
     def work(connection: sqlite3.Connection) -> int:
@@ -241,7 +241,10 @@ def put_events(events: Iterable[CloudEvent], *, created_s: float, snapshots: Map
         connection.executemany(_INSERT, values)
         n_new = connection.total_changes - before
         for name, value in snapshots.items():
-            connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (name, value, created_s))
+            if value is None:
+                connection.execute("DELETE FROM snapshots WHERE name = ?", (name,))
+            else:
+                connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (name, value, created_s))
         return n_new
 
     return work

@@ -26,7 +26,7 @@ from inference.text_desk import TextDesk
 from models.taxonomy import Taxonomy
 from streams.desk import DanmakuLine, PushAnswer, PushedFrame, PushedSound, Queued, View, joined
 from streams.judging import Judge
-from streams.lifecycle import RoomHealth
+from streams.lifecycle import HealthMark, RoomHealth
 from streams.looks import Look, LookScheduler, Sample, drop_reason, modality_of
 from streams.messages import ReadMode
 from streams.orders import WatchOrder
@@ -317,9 +317,10 @@ class Worker:
         if watch.reopen_at_s is not None and now_s >= watch.reopen_at_s:
             await self._renew(watch)
 
-    def _begin(self, broadcast: Broadcast, policy: Policy) -> Watch:
+    def _begin(self, broadcast: Broadcast, policy: Policy, told: HealthMark | None = None) -> Watch:
         room, now_s = broadcast.room, self._clock.now_s()
-        watch = Watch(broadcast, policy, RoomHealth(blind_bounds(self._engine.detectors, room, policy), now_s=now_s))
+        health = RoomHealth(blind_bounds(self._engine.detectors, room, policy), now_s=now_s, mark=told)
+        watch = Watch(broadcast, policy, health)
         self._watches[room.room_id] = watch
         self._looks.add_room(room.room_id, policy)
         if room.source is not None:
@@ -396,7 +397,7 @@ class Worker:
         for room in saved.rooms:
             try:
                 broadcast = room.broadcast(self._settings.url_policy, utc=self._clock.utc(), now_s=self._clock.now_s())
-                watch = self._begin(broadcast, self._policy_of(broadcast.room))
+                watch = self._begin(broadcast, self._policy_of(broadcast.room), self._judge.told_of(broadcast))
                 if not is_recent:
                     await self._renew(watch)
             except LivewardenError as error:

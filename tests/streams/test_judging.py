@@ -6,7 +6,7 @@ import io
 import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from inference.verdicts import Finding, Heard, Span, TextMatch
 from models.taxonomy import Taxonomy
 from streams.alerts import Topic
 from streams.judging import Judge
-from streams.lifecycle import RoomHealth
+from streams.lifecycle import HealthMark, RoomHealth
 from streams.looks import Look, Sample
 from streams.rooms import Broadcast, RoomSpec
 from streams.settings import Settings
@@ -152,3 +152,15 @@ async def test_a_clip_that_cannot_be_stored_is_told_all_the_same(told: Told, mon
     (opened,) = told.violations
     assert opened["evidence"]["audio"] == []
     assert "missing" in opened["evidence"]["notes"][0]
+
+
+async def test_what_was_told_of_a_sessions_health_is_known_to_the_worker_after_this_one(told: Told):
+    watch = told.watch
+    watch.health = RoomHealth({Modality.IMAGE: 10.0}, now_s=0.0)
+
+    await told.judge.health(watch, watch.health.scored(Modality.IMAGE, now_s=0.0))
+    assert told.judge.told_of(watch.broadcast) == watch.health.mark == HealthMark(1, True, None)
+    assert told.judge.told_of(replace(watch.broadcast, session_id="another")) is None
+
+    await told.judge.health(watch, watch.health.end(now_s=1.0))
+    assert told.judge.told_of(watch.broadcast) is None

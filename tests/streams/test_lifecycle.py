@@ -208,3 +208,17 @@ def test_kinds_follow_each_other_and_blind_time_only_grows(script: list[tuple[fl
         totals = [step.blind_s[name] for step in steps]
         assert totals == sorted(totals)
         assert totals[-1] <= steps[-1].watched_s + 0.001
+
+
+def test_a_session_taken_up_again_goes_on_counting_and_tells_nothing_twice():
+    before = watched()
+    before.tick(now_s=111.0)  # pictures are blind
+    mark = before.mark
+
+    after = RoomHealth(BOUNDS, now_s=120.0, mark=mark)
+    assert not after.watching
+    assert after.scored(Modality.AUDIO, now_s=121.0) == []
+    recovered = after.scored(Modality.IMAGE, now_s=122.0)
+
+    assert (mark.seq, mark.started, mark.told) == (2, True, {"image": NO_MEDIA})
+    assert [(step.kind, step.seq) for step in recovered] == [(HealthKind.RECOVERED, 3)]
