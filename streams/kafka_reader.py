@@ -1,7 +1,7 @@
-"""Reads Kafka topics in a consumer group, on a thread of its own; what a message means is its receiver's business.
+"""Reads Kafka topics, alone or in a consumer group, on a thread of its own; what a message means is its receiver's business.
 
-The client is not trusted with the group either: it joins only when it knows the topics, and looks after itself when it was given
-nothing to read.
+Only who shares partitions joins a group, and the client is not trusted with it: it joins when it knows the topics, and looks after
+itself among the group's members, since its heartbeats may stop for good after the group was divided anew (measured).
 """
 
 from __future__ import annotations
@@ -32,21 +32,41 @@ MAX_POLL_RECORDS = 100
 COMMIT_TIMEOUT_MS = 3000
 LATER_PAUSE_S = 1.0
 REOPEN_PAUSE_S = 3.0
-IDLE_LOOK_S = 15.0
-"""How long a member without a partition waits before it asks whether the others have them all."""
+METADATA_MAX_AGE_MS = 60_000
+"""After how long a client learns of new partitions."""
+LOOK_S = 15.0
+"""How often a reader makes sure that it still reads what it should, seconds."""
 
 
 class KafkaConsumerLoop:
-    """Reads topics in a consumer group on a background thread and gives each message to its inbox, at least once.
+    """Reads topics on a background thread and gives each message to its inbox, at least once.
 
     An offset is committed after its message was taken. With `from_start` nothing is committed and every assignment is read from its
     beginning: that is how a compacted topic tells its whole state. The broker may be down at any time, the start included.
     """
 
     def __init__(
-        self, settings: KafkaSettings, topics: Sequence[Topic], inbox: Inbox, *, from_start: bool = False, metrics: Metrics
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[Topic],
+        inbox: Inbox,
+        *,
+        shared: bool = False,
+        from_start: bool = False,
+        metrics: Metrics,
     ) -> None:
+        """Set a reader up.
+
+        Args:
+            settings: of the broker; the group's name begins with `group_id`.
+            topics: what is read.
+            inbox: takes the messages.
+            shared: read this member's share of the partitions among its group; else all of them.
+            from_start: read everything from its beginning.
+            metrics: counts failures.
+        """
         self._settings, self._topics, self._inbox, self._metrics = settings, tuple(topics), inbox, metrics
+        self._shared = shared
         self._from_start = from_start
         self._name = "-".join(topic.split(".")[1] for topic in topics)
         self._targets: dict[TopicPartition, int] = {}
@@ -96,12 +116,13 @@ class KafkaConsumerLoop:
             max_poll_records=MAX_POLL_RECORDS,
             session_timeout_ms=10_000,
             reconnect_backoff_max_ms=1000,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
             allow_auto_create_topics=False,
         )
         try:
             self._wait_for_topics(consumer)
-            consumer.subscribe([str(topic) for topic in self._topics], listener=_Rebalance(self, consumer))
-            share = Share(self._settings, group, self._topics)
+            self._begin(consumer)
+            share = Share(self._settings, group if self._shared else None, self._topics)
             while not self._stop.is_set():
                 records = consumer.poll(timeout_ms=POLL_MS)
                 self._trouble = None
@@ -123,6 +144,14 @@ class KafkaConsumerLoop:
                 return
             self._trouble = f"kafka has no topic {', '.join(missing)}; create it, or set kafka.create_topics"
             self._stop.wait(REOPEN_PAUSE_S if not self._settings.create_topics else POLL_MS / 1000)
+
+    def _begin(self, consumer: Any) -> None:
+        if self._shared:
+            consumer.subscribe([str(topic) for topic in self._topics], listener=_Rebalance(self, consumer))
+            return
+        partitions = sorted(_partitions(consumer, self._topics))
+        consumer.assign(partitions)
+        self.on_assigned(consumer, partitions)
 
     def _take(self, consumer: Any, records: Mapping[TopicPartition, Sequence[Any]]) -> None:
         has_to_wait = False
@@ -167,45 +196,59 @@ class KafkaConsumerLoop:
 
 
 class Share:
-    """Notices partitions that the group has given to nobody while this member sits idle: nothing else would ever read them."""
+    """Makes sure now and then that a reader reads what it should, whatever its client believes."""
 
-    def __init__(self, settings: KafkaSettings, group: str, topics: Sequence[Topic]) -> None:
+    def __init__(self, settings: KafkaSettings, group: str | None, topics: Sequence[Topic]) -> None:
+        """Begin; `group` is None for a reader of all partitions."""
         self._settings, self._group, self._topics = settings, group, topics
-        self._idle_since_s: float | None = None
+        self._looked_s: float | None = None
 
     def check(self, consumer: Any, *, now_s: float) -> None:
-        """Look after a while without a partition, and again as long as there is none.
+        """Look, if it is time.
 
         Raises:
-            SinkUnavailable: the group is settled and leaves partitions out; join it anew.
+            SinkUnavailable: partitions are read by nobody, or the group does not know this reader; it is to be opened anew.
         """
-        if consumer.assignment():
-            self._idle_since_s = None
-        elif self._idle_since_s is None:
-            self._idle_since_s = now_s
-        elif now_s - self._idle_since_s >= IDLE_LOOK_S:
-            self._idle_since_s = now_s
-            unread = ", ".join(f"{one.topic}[{one.partition}]" for one in self._unread(consumer))
-            if unread:
-                raise SinkUnavailable(f"nobody in group {self._group} reads {unread}")
+        if self._looked_s is None:
+            self._looked_s = now_s
+        elif now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            lost = self._lost(consumer)
+            if lost:
+                raise SinkUnavailable(lost)
 
-    def _unread(self, consumer: Any) -> list[TopicPartition]:
-        names = [str(topic) for topic in self._topics]
-        there = {TopicPartition(name, number) for name in names for number in consumer.partitions_for_topic(name)}
+    def _lost(self, consumer: Any) -> str | None:
+        """Say what is wrong; None where nothing is, or nobody can be asked."""
+        own, there = set(consumer.assignment()), _partitions(consumer, self._topics)
+        if self._group is None:
+            return f"partitions were added: {_named(there - own)}" if there - own else None
         try:
-            described = self._described()
+            described = self._described(self._group)
         except (kafka_errors.KafkaError, OSError) as exc:
             log.info("cannot ask who reads what", extra={"group": self._group, "reason": said(exc)})
-            return []
-        # While the group divides anew, partitions are nobody's by right.
-        return sorted(there - _given(described)) if described["group_state"] == "Stable" else []
+            return None
+        if described["group_state"] not in ("Stable", "Empty", "Dead"):
+            return None  # while the group divides anew, partitions are nobody's by right
+        if own and consumer.group_metadata().member_id not in {member["member_id"] for member in described["members"]}:
+            return f"group {self._group} has forgotten this reader"
+        unread = there - _given(described)
+        return f"nobody in group {self._group} reads {_named(unread)}" if unread else None
 
-    def _described(self) -> Mapping[str, Any]:
+    def _described(self, group: str) -> Mapping[str, Any]:
         admin = open_client(KafkaAdminClient, **client_options(self._settings))
         try:
-            return dict(admin.describe_groups([self._group])[self._group])
+            return dict(admin.describe_groups([group])[group])
         finally:
             admin.close()
+
+
+def _partitions(consumer: Any, topics: Sequence[Topic]) -> set[TopicPartition]:
+    names = [str(topic) for topic in topics]
+    return {TopicPartition(name, number) for name in names for number in consumer.partitions_for_topic(name)}
+
+
+def _named(partitions: set[TopicPartition]) -> str:
+    return ", ".join(f"{one.topic}[{one.partition}]" for one in sorted(partitions))
 
 
 def has_reached(consumer: Any, partition: TopicPartition, end: int) -> bool:

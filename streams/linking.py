@@ -41,7 +41,7 @@ class _Readers:
         """Begin to read a topic: all of it, or with `shared` this process's share among its group."""
         inbox = Inbox(receiver, self._stores.outbox, clock=self._engine.clock)
         given = self._settings if shared else self._alone
-        loop = KafkaConsumerLoop(given, [topic], inbox, from_start=from_start, metrics=self._engine.metrics)
+        loop = KafkaConsumerLoop(given, [topic], inbox, shared=shared, from_start=from_start, metrics=self._engine.metrics)
         loop.start()
         self._loops.append(loop)
 

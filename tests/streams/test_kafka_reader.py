@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
@@ -93,10 +93,11 @@ def produce(broker: KafkaBroker, topic: str, messages: list[tuple[str, bytes | N
 
 
 def loop_for(
-    broker: KafkaBroker, topic: Topic, rooms: Rooms, outbox: Outbox, *, group: str, from_start: bool = False
+    broker: KafkaBroker, topic: Topic, rooms: Rooms, outbox: Outbox, *, group: str, from_start: bool = False, shared: bool = False
 ) -> KafkaConsumerLoop:
     inbox = Inbox(rooms, outbox, clock=SystemClock())
-    loop = KafkaConsumerLoop(broker.settings(group_id=group), [topic], inbox, from_start=from_start, metrics=Metrics())
+    settings = broker.settings(group_id=group)
+    loop = KafkaConsumerLoop(settings, [topic], inbox, from_start=from_start, shared=shared, metrics=Metrics())
     loop.start()
     return loop
 
@@ -120,9 +121,9 @@ def test_partitions_move_when_a_worker_joins_and_leaves(cold_kafka: KafkaBroker,
     cold_kafka.start()
     ensure_topics(cold_kafka.settings())
     first, second = Rooms(), Rooms()
-    one = loop_for(cold_kafka, Topic.ROOMS, first, outbox, group="g", from_start=True)
+    one = loop_for(cold_kafka, Topic.ROOMS, first, outbox, group="g", from_start=True, shared=True)
     first.wait("all partitions", lambda: first.partitions == {0, 1, 2})
-    two = loop_for(cold_kafka, Topic.ROOMS, second, outbox, group="g", from_start=True)
+    two = loop_for(cold_kafka, Topic.ROOMS, second, outbox, group="g", from_start=True, shared=True)
     second.wait("some partitions", lambda: bool(second.partitions))
     first.wait("fewer partitions", lambda: bool(first.partitions) and len(first.partitions) + len(second.partitions) == 3)
 
@@ -168,7 +169,7 @@ def test_message_that_must_wait_comes_again_in_order_and_what_was_taken_does_not
 
 def test_consumer_outlives_the_broker(cold_kafka: KafkaBroker, outbox: Outbox) -> None:
     rooms = Rooms()
-    loop = loop_for(cold_kafka, Topic.ROOMS, rooms, outbox, group="g", from_start=True)
+    loop = loop_for(cold_kafka, Topic.ROOMS, rooms, outbox, group="g", from_start=True, shared=True)
     assert loop.trouble is not None
     cold_kafka.start()
     ensure_topics(cold_kafka.settings())
@@ -243,11 +244,54 @@ def test_partitions_that_nobody_was_given_are_noticed_by_an_idle_member(kafka: K
     idle = joined(kafka, "nobodys", partition_assignment_strategy=[Forgetful])
     try:
         share.check(idle, now_s=0.0)
-        share.check(idle, now_s=kafka_reader.IDLE_LOOK_S - 1.0)
+        share.check(idle, now_s=kafka_reader.LOOK_S - 1.0)
         with pytest.raises(SinkUnavailable, match=r"nobody in group nobodys reads livewarden.rooms.v1\[0\], .*\[1\], .*\[2\]"):
-            share.check(idle, now_s=kafka_reader.IDLE_LOOK_S)
+            share.check(idle, now_s=kafka_reader.LOOK_S)
     finally:
         idle.close()
+
+
+def test_a_member_that_the_group_has_forgotten_is_noticed(kafka: KafkaBroker) -> None:
+    ensure_topics(kafka.settings())
+    share = Share(kafka.settings(), "forgetting", [Topic.ROOMS])
+    member = joined(kafka, "forgetting", session_timeout_ms=3_000, heartbeat_interval_ms=1_000)
+    try:
+        share.check(member, now_s=0.0)
+        share.check(member, now_s=kafka_reader.LOOK_S)
+        member._coordinator._disable_heartbeat()  # what the client was seen to do by itself
+        until(lambda: described(kafka, "forgetting")["group_state"] == "Empty", within_s=20, what="the broker's decision")
+        with pytest.raises(SinkUnavailable, match="group forgetting has forgotten this reader"):
+            share.check(member, now_s=2 * kafka_reader.LOOK_S)
+    finally:
+        member.close(autocommit=False)
+
+
+def described(broker: KafkaBroker, group: str) -> Any:
+    admin = open_client(KafkaAdminClient, **client_options(broker.settings()))
+    try:
+        return admin.describe_groups([group])[group]
+    finally:
+        admin.close()
+
+
+def test_a_reader_of_all_partitions_notices_new_ones(
+    cold_kafka: KafkaBroker, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reader, "LOOK_S", 0.2)
+    monkeypatch.setattr(kafka_reader, "METADATA_MAX_AGE_MS", 500)
+    cold_kafka.start()
+    ensure_topics(cold_kafka.settings())
+    rooms = Rooms()
+    loop = loop_for(cold_kafka, Topic.ROOMS, rooms, outbox, group="g", from_start=True)
+    rooms.wait("three partitions", lambda: rooms.partitions == {0, 1, 2})
+    admin = open_client(KafkaAdminClient, **client_options(cold_kafka.settings()))
+    try:
+        admin.create_partitions({str(Topic.ROOMS): 4})
+    finally:
+        admin.close()
+
+    rooms.wait("four partitions", lambda: rooms.partitions == {0, 1, 2, 3})
+    loop.close()
 
 
 def test_a_member_that_others_left_nothing_for_stays(kafka: KafkaBroker) -> None:
