@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bench_lanes import Case, bare
+from benchmarks.bench_lanes import Case, bare, calling
 from benchmarks.report import Contender, Report, arguments, compare, publish
 from inference.devices import MIB, DeviceKind, DeviceShare, query_gpus
 from inference.lanes import Device, Lane
@@ -108,23 +108,9 @@ def lane_rate(model: Served, share: DeviceShare, seconds: float) -> float:
     lane.warm()
     row = {model.input_name: model.rows(1)[0]}
     try:
-        return asyncio.run(_callers(lane, row, seconds))
+        return asyncio.run(calling(lane, row, seconds, n_callers=N_CALLERS))
     finally:
         device.close()
-
-
-async def _callers(lane: Lane, row: Rows, seconds: float) -> float:
-    loop = asyncio.get_running_loop()
-    n_done, begun_s = 0, loop.time()
-
-    async def caller() -> None:
-        nonlocal n_done
-        while loop.time() - begun_s < seconds:
-            await lane.submit(row)
-            n_done += 1
-
-    await asyncio.gather(*(caller() for _ in range(N_CALLERS)))
-    return n_done / (loop.time() - begun_s)
 
 
 def same_answers(model: Served, gpu: DeviceShare) -> str:

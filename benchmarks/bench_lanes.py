@@ -87,7 +87,8 @@ def serving(case: Case) -> Iterator[Lane]:
         device.close()
 
 
-async def _callers(lane: Lane, row: Rows, seconds: float) -> float:
+async def calling(lane: Lane, row: Rows, seconds: float, *, n_callers: int = N_CALLERS) -> float:
+    """Samples per second of callers that each send the next sample when they have their answer."""
     loop = asyncio.get_running_loop()
     n_done = 0
     begun_s = loop.time()
@@ -98,7 +99,7 @@ async def _callers(lane: Lane, row: Rows, seconds: float) -> float:
             await lane.submit(row)
             n_done += 1
 
-    await asyncio.gather(*(caller() for _ in range(N_CALLERS)))
+    await asyncio.gather(*(caller() for _ in range(n_callers)))
     return n_done / (loop.time() - begun_s)
 
 
@@ -106,7 +107,7 @@ def through_lane(case: Case, seconds: float) -> float:
     """Samples per second of 64 asyncio callers."""
     row = {case.session.input_names[0]: samples(1, case.shape)[0]}
     with serving(case) as lane:
-        return asyncio.run(_callers(lane, row, seconds))
+        return asyncio.run(calling(lane, row, seconds))
 
 
 def lone_ms(case: Case) -> float:

@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { pictures } from "./clip.js";
+import { Drawer } from "./drawer.js";
 import { dropZone, slug, unsent } from "./drop.js";
-import { byId, clock, el } from "./dom.js";
+import { clock, el } from "./dom.js";
 import { labelCodes, labelName, language, word } from "./words.js";
 
 const LABEL = "banned_game.regulated";
@@ -18,14 +19,11 @@ export function taughtPicture(name, file, { version = null, look = "" } = {}) {
   return el("span", { class: `scene-on ${look}` }, image);
 }
 
-export class Gallery {
+export class Gallery extends Drawer {
   constructor() {
-    this.dialog = byId("gallery");
+    super("gallery");
     this.entries = null;
-    this.trouble = null;
     this.clear();
-    byId("gallery-open").addEventListener("click", () => this.open());
-    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
   }
 
   clear() {
@@ -36,9 +34,7 @@ export class Gallery {
 
   async open() {
     this.notes = null;
-    this.show();
-    if (!this.dialog.open) this.dialog.showModal();
-    await this.reload();
+    await super.open();
   }
 
   async reload() {
@@ -49,10 +45,6 @@ export class Gallery {
       this.trouble = error.message;
     }
     this.show();
-  }
-
-  dress() {
-    if (this.dialog.open) this.show();
   }
 
   /** Take pictures and clips in, as pictures of the title or as what only looks like it. */
@@ -91,24 +83,9 @@ export class Gallery {
     if (await this.ask(() => api.rollBackTitle(entry.name, entry.version - 1))) await this.reload();
   }
 
-  async ask(call) {
-    this.complaint = null;
-    this.busy = true;
-    this.show();
-    try {
-      await call();
-    } catch (error) {
-      this.complaint = error.message;
-    }
-    this.busy = false;
-    this.show();
-    return this.complaint === null;
-  }
-
   show() {
     this.dialog.replaceChildren(
-      el("header", {}, el("div", { class: "line" }, el("h2", { id: "gallery-title", text: word("gallery") }), el("span", { class: "space" }),
-        el("button", { type: "button", class: "ghost", text: "✕", "aria-label": word("close"), onclick: () => this.dialog.close() }))),
+      this.heading(),
       this.teaching(), this.list());
   }
 

@@ -1,8 +1,9 @@
 // The drawer of enrolled logos: what is looked for, and enrolment of a new one by dropping its pictures.
 
 import * as api from "./api.js";
+import { Drawer } from "./drawer.js";
 import { dropZone, slug, unsent } from "./drop.js";
-import { boxed, byId, el, percent } from "./dom.js";
+import { boxed, el, percent } from "./dom.js";
 import { labelCodes, labelName, word } from "./words.js";
 
 const LABEL = "competitor.logo";
@@ -21,23 +22,13 @@ function zonesDrawn(zones) {
   return boxed(frame, zones.map(([x, y, w, h]) => ({ x, y, w, h })), { names: false });
 }
 
-/** `changed()` is called when something was enrolled or removed. */
-export class Logos {
+export class Logos extends Drawer {
   constructor() {
-    this.dialog = byId("logos");
+    super("logos");
     this.files = [];
     this.logos = null;
-    this.trouble = null;
     this.examined = null;
     this.form = { name: "", title: "", label: LABEL, zone: "", min_area: "" };
-    byId("logos-open").addEventListener("click", () => this.open());
-    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
-  }
-
-  async open() {
-    this.show();
-    if (!this.dialog.open) this.dialog.showModal();
-    await this.reload();
   }
 
   async reload() {
@@ -48,10 +39,6 @@ export class Logos {
       this.trouble = error.message;
     }
     this.show();
-  }
-
-  dress() {
-    if (this.dialog.open) this.show();
   }
 
   /** Take pictures in and have them examined. */
@@ -80,24 +67,9 @@ export class Logos {
     if (await this.ask(() => api.removeLogo(logo.name))) await this.reload();
   }
 
-  async ask(call) {
-    this.complaint = null;
-    this.busy = true;
-    this.show();
-    try {
-      await call();
-    } catch (error) {
-      this.complaint = error.message;
-    }
-    this.busy = false;
-    this.show();
-    return this.complaint === null;
-  }
-
   show() {
     this.dialog.replaceChildren(
-      el("header", {}, el("div", { class: "line" }, el("h2", { id: "logos-title", text: word("logos") }), el("span", { class: "space" }),
-        el("button", { type: "button", class: "ghost", text: "✕", "aria-label": word("close"), onclick: () => this.dialog.close() }))),
+      this.heading(),
       this.enrolment(), this.list());
   }
 
