@@ -25,7 +25,7 @@ LONGEST_PX = 1280
 SIDE_MULTIPLE_PX = 16
 """Sides of a frame: the network's grid."""
 N_FRAMES = 7
-"""Frames of a look, some tenths of a second to seconds apart; fewer are allowed, one alone too."""
+"""Frames of a look at most, some tenths of a second to seconds apart; fewer are allowed, one alone too."""
 
 N_PACKED = 8
 """Planes of the packed tensor: four of luma, two of colour, spread, edges."""
@@ -55,6 +55,18 @@ class Planes:
 
     def __repr__(self) -> str:
         return f"Planes({self.luma.shape[1]}x{self.luma.shape[0]})"
+
+
+def frames_of_look(recent: Sequence[Bytes], number: int) -> Sequence[Bytes]:
+    """Choose the frames of a room that one look sees.
+
+    In turns the newest alone, which shows what is new or moves, and all of them, which show what is faint.
+
+    Args:
+        recent: the room's frames, oldest first.
+        number: of the room's look, from 0.
+    """
+    return recent if number % 2 else recent[-1:]
 
 
 def planes_of(frames: Sequence[Bytes]) -> Planes:

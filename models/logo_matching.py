@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.logo_boxes import moved, places_of
 from models.logo_codec import Bytes, Floats, Planes, crops, packed
@@ -27,6 +28,9 @@ WHOLE_WORTH = 0.3
 PLACE_WORTH = 0.2
 """What is taken from a score where an overlay is one in ten likely: scenery may be like a plain mark by chance."""
 MOST_SCORE = 1.0 + MOST_MARGIN + LOOK_WORTH * MOST_LOOKS
+
+STILL_THERE = 0.3
+"""Cosine of what many frames and the newest alone show of a place below which it is no longer there."""
 
 RunFinder = Callable[[Bytes], Floats]
 """Runs the finder: (1, 8, H / 2, W / 2) to (1, 5, h, w)."""
@@ -126,6 +130,11 @@ class Seen:
     looks: Floats | None = None
     """Looks that each was gathered from, shape (n,); None for one each."""
 
+    def only(self, chosen: NDArray[np.bool_]) -> Seen:
+        """Keep some of the overlays."""
+        looks = self.looks[chosen] if self.looks is not None else None
+        return Seen(self.boxes[chosen], self.places[chosen], self.wholes[chosen], self.numbers[chosen], looks)
+
 
 def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: int = 16, floor: float = 0.1) -> Seen:
     """Find overlays and tell what they show; the boxes are moved once before they are told for good.
@@ -146,6 +155,20 @@ def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: i
     boxes = moved(places.boxes, first[:, N_NUMBERS + 1 :])
     told = run_teller(crops(planes, boxes))
     return Seen(boxes, places.scores, told[:, N_NUMBERS], told[:, :N_NUMBERS])
+
+
+def still_there(then: Floats, now: Floats) -> NDArray[np.bool_]:
+    """Say of which places the newest frame shows what many frames show; a mark that jumped is in their median for a while.
+
+    Args:
+        then: embeddings of the places on many frames, shape (n, 128).
+        now: on the newest alone, shape (n, 128).
+
+    Returns:
+        shape (n,).
+    """
+    alike: NDArray[np.bool_] = np.einsum("ij,ij->i", then, now) >= STILL_THERE
+    return alike
 
 
 def matches_of(seen: Seen, index: MarkIndex, *, floor: float = 0.3) -> list[Match]:

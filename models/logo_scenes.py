@@ -28,6 +28,10 @@ GROUP = 4
 """Scenes that go through the encoder in one run: starting it costs as much as encoding one."""
 _MARK_SEEDS = 500_000_000
 _GAP_PX = 10
+_LOOKS = (N_FRAMES, N_FRAMES, 9, 5, 3, 2, 1, 1, 1)
+"""Frames of a look: many where a room was looked at before, one where what is new is sought."""
+_COVERED = 0.1
+"""Share of marks that something stands in front of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,18 +84,21 @@ class _Draft:
 
 
 def _draft(random: Random, footage: Footage, part: Part) -> _Draft:
-    n_frames = random.choice((N_FRAMES, N_FRAMES, N_FRAMES, 9, 5, 3, 1))
+    n_frames = random.choice(_LOOKS)
     frames = scenery(random, footage, n_frames)
     things = draw_clutter(random, part, n_frames, _SIZE)
     marks = [_placed(random, draw_mark(each)) for each in _mark_seeds(random, part)]
     spots = _spots(random, [(mark.width, mark.height) for mark, _ in marks])
     laid = [(replace(mark, left=spot[0], top=spot[1]), picture) for (mark, picture), spot in zip(marks, spots, strict=True) if spot]
+    covers = [(mark, draw_cover(random, picture)) for mark, picture in laid if random.random() < _COVERED]
     above = random.random() < 0.12
     for at, frame in enumerate(frames):
         if not above:
             _lay_things(frame, things, at)
         for mark, picture in laid:
             lay_picture(frame, picture, int(mark.left), int(mark.top), opacity=mark.opacity)
+        for mark, cover in covers:
+            lay_picture(frame, cover.rgba, int(mark.left) + cover.left, int(mark.top) + cover.top)
         if above:
             _lay_things(frame, things, at)
     return _Draft(frames, tuple(mark for mark, _ in laid), _unclear(things))
@@ -145,6 +152,25 @@ def distorted(random: Random, picture: Bytes) -> Bytes:
         return picture
     (top, left), (bottom, right) = seen.min(axis=0), seen.max(axis=0) + 1
     return np.asarray(turned[top:bottom, left:right], np.uint8)
+
+
+def draw_cover(random: Random, picture: Bytes) -> Clutter:
+    """Draw a plate in front of a mark's side, as a window or a hand would be: a tenth to a third of it, one colour or two.
+
+    Returns:
+        the plate and where it lies, pixels right and down of the mark's corner.
+    """
+    height, width = picture.shape[:2]
+    share = random.uniform(0.1, 0.35)
+    across = random.random() < 0.6
+    rows, columns = (height, max(2, round(width * share))) if across else (max(2, round(height * share)), width)
+    plate = np.empty((rows, columns, 4), np.uint8)
+    tones = np.array([[random.randrange(256) for _ in range(3)] for _ in range(2)], np.float32)
+    fade = np.linspace(0.0, 1.0 if random.random() < 0.5 else 0.0, columns, dtype=np.float32)[:, None]
+    plate[:, :, :3] = (tones[0] * (1.0 - fade) + tones[1] * fade)[None]
+    plate[:, :, 3] = 255
+    far = random.random() < 0.5
+    return Clutter(plate, width - columns if far and across else 0, height - rows if far and not across else 0)
 
 
 def _spots(random: Random, sizes: Sequence[tuple[float, float]]) -> list[tuple[int, int] | None]:

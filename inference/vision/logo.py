@@ -3,8 +3,9 @@
     frames of the room ─ planes ─ finder lane ─ places ─ teller lane ─ boxes moved ─ teller lane ─ embeddings
                                                   gathered with the looks before, place by place ─ page of logos
 
-A look takes the frame and the room's frames at the looks before: overlay pixels hold still, so the more of them, the surer. What
-stands at one place look after look is surer than on any one. Neither network knows any logo; enrolling one changes the page alone.
+A look takes the frame alone and, every other time, the room's frames at the looks before, too: overlay pixels hold still, so many
+frames show what is faint, and one shows what moves. What is seen look after look is surer than on any one. Neither network knows a
+logo; enrolling one changes the page alone.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from inference.vision.ocr import LaneModel
 from inference.vision.recent_frames import RecentFrames
 from models.calibration import Calibration
 from models.logo_boxes import moved, places_of
-from models.logo_codec import LONGEST_PX, N_FRAMES, SIDE_MULTIPLE_PX, Floats, Planes, crops, packed, planes_of
-from models.logo_matching import MOST_SCORE, N_NUMBERS, Match, Seen, matches_of
+from models.logo_codec import LONGEST_PX, N_FRAMES, SIDE_MULTIPLE_PX, Floats, Planes, crops, frames_of_look, packed, planes_of
+from models.logo_matching import MOST_SCORE, N_NUMBERS, Match, Seen, matches_of, still_there
 
 KEPT_S = 45.0
 """Frames farther apart than this say nothing of each other, seconds."""
@@ -35,6 +36,8 @@ MAX_ROOMS = 64
 """Rooms whose frames are kept: 9.7 MB each at 1280x720; more rooms see single frames, and find less."""
 LIKENESS_FLOOR = 0.3
 """Cosine below which nothing is said of a place."""
+CHECKED_FROM = 0.4
+"""Cosine with an enrolled logo from which it is asked whether the newest frame shows it, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +45,8 @@ class LogoLook:
     """A look before the networks."""
 
     planes: Planes
+    newest: Planes | None
+    """Of the newest frame, where `planes` are of several."""
     at: LookAt
 
 
@@ -92,8 +97,10 @@ class LogoDetector(StagedDetector[FrameSample, LogoLook | None, LogoOutputs]):
         if not len(self._book.page.index):
             return None
         frame = frame_of(sample.picture)
-        planes = planes_of(self._frames.add(sample.room_id, sample.session_id, sample.pts_s, frame))
-        return LogoLook(planes, LookAt(sample.room_id, sample.session_id, sample.pts_s))
+        recent = self._frames.add(sample.room_id, sample.session_id, sample.pts_s, frame)
+        frames = frames_of_look(recent.frames, recent.number)
+        newest = planes_of(frames[-1:]) if len(frames) > 1 else None
+        return LogoLook(planes_of(frames), newest, LookAt(sample.room_id, sample.session_id, sample.pts_s))
 
     async def infer(self, prepared: LogoLook | None, *, deadline_s: float | None) -> LogoOutputs:
         """Find places, tell what they show, move the boxes as told, and tell for good."""
@@ -117,8 +124,20 @@ class LogoDetector(StagedDetector[FrameSample, LogoLook | None, LogoOutputs]):
         boxes = moved(places.boxes, first[:, N_NUMBERS + 1 :])
         told = await self._tell(planes, boxes, tickets, deadline_s)
         seen = Seen(boxes, places.scores, told[:, N_NUMBERS], told[:, :N_NUMBERS])
+        if prepared.newest is not None:
+            seen = await self._present(seen, prepared.newest, tickets, deadline_s)
         seen = self._memory.add(prepared.at, (width, height), seen)
         return LogoOutputs(seen=seen, size=(width, height), timings=tuple(one.timing for one in tickets if one.timing is not None))
+
+    async def _present(self, seen: Seen, newest: Planes, tickets: list[Ticket], deadline_s: float | None) -> Seen:
+        """Leave out what is like an enrolled logo and no longer there."""
+        checked = np.flatnonzero(self._book.page.index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
+        if not len(checked):
+            return seen
+        now = await self._tell(newest, seen.boxes[checked], tickets, deadline_s)
+        kept = np.ones(len(seen.boxes), np.bool_)
+        kept[checked] = still_there(seen.numbers[checked], now[:, :N_NUMBERS])
+        return seen.only(kept)
 
     async def _tell(self, planes: Planes, boxes: Floats, tickets: list[Ticket], deadline_s: float | None) -> Floats:
         """Ask the teller of every box; the first ticket stands for all in `tickets`."""

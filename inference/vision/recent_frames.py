@@ -20,6 +20,23 @@ class _Kept:
     frame: Pixels
 
 
+@dataclass(slots=True, eq=False)
+class _Room:
+    kept: deque[_Kept]
+    n_added: int = 0
+    """Frames since they began anew."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recent:
+    """The frames of a room that belong together."""
+
+    frames: list[Pixels]
+    """Oldest first, the one just added last."""
+    number: int
+    """Of the frame just added, from 0 where they began anew."""
+
+
 class RecentFrames:
     """Frames by room; safe from any thread."""
 
@@ -35,9 +52,9 @@ class RecentFrames:
         self._max_age_s = max_age_s
         self._max_rooms = max_rooms
         self._lock = threading.Lock()
-        self._rooms: OrderedDict[str, deque[_Kept]] = OrderedDict()
+        self._rooms: OrderedDict[str, _Room] = OrderedDict()
 
-    def add(self, room_id: str, session_id: str, pts_s: float, frame: Pixels) -> list[Pixels]:
+    def add(self, room_id: str, session_id: str, pts_s: float, frame: Pixels) -> Recent:
         """Keep a frame.
 
         Args:
@@ -45,23 +62,22 @@ class RecentFrames:
             session_id: the broadcast.
             pts_s: where on its timeline, seconds.
             frame: kept as it is, never written to.
-
-        Returns:
-            the frames of the room that belong together, oldest first, this one last.
         """
         if not room_id:
-            return [frame]
+            return Recent([frame], 0)
         with self._lock:
-            kept = self._rooms.setdefault(room_id, deque(maxlen=self._n_frames))
+            room = self._rooms.setdefault(room_id, _Room(deque(maxlen=self._n_frames)))
             self._rooms.move_to_end(room_id)
+            kept = room.kept
             if kept and (kept[-1].session_id != session_id or kept[-1].frame.shape != frame.shape or kept[-1].pts_s > pts_s):
                 kept.clear()
             while kept and kept[0].pts_s < pts_s - self._max_age_s:
                 kept.popleft()
+            room.n_added = room.n_added + 1 if kept else 1
             kept.append(_Kept(session_id, pts_s, frame))
             while len(self._rooms) > self._max_rooms:
                 self._rooms.popitem(last=False)
-            return [one.frame for one in kept]
+            return Recent([one.frame for one in kept], room.n_added - 1)
 
     def forget(self, room_id: str) -> None:
         """Let a room's frames go."""
@@ -72,4 +88,4 @@ class RecentFrames:
     def n_bytes(self) -> int:
         """Bytes held in all."""
         with self._lock:
-            return sum(one.frame.nbytes for kept in self._rooms.values() for one in kept)
+            return sum(one.frame.nbytes for room in self._rooms.values() for one in room.kept)

@@ -24,20 +24,16 @@ from models.logo_codec import Bytes, Floats
 from models.logo_fonts import Part
 from models.logo_marks import FAMILY, draw_mark, mark_seed
 from models.logo_matching import MOST_SCORE, MarkIndex, Seen, matches_of, prototypes_of, see
-from models.logo_renderings import Tint
+from models.logo_strangers import N_MADE_UP, N_SCENERY, STRANGERS_FILE, strangers_of
 from models.networks.logo import LogoNets
 from models.networks.logo_train import load_nets
 
 EVALUATION_FILE = "evaluation.json"
-STRANGERS_FILE = "strangers.npy"
-"""Embeddings of made-up marks that nobody enrolled, float16, (1000, 128); shipped beside the teller, and made anew with it."""
 PRECISION, REVIEW_PRECISION = 0.97, 0.9
 FRAME_PX = 1280
 ENROLLED = (20, 200)
-N_STRANGERS = 1000
-"""Made-up marks that are shipped as examples of what is not enrolled."""
-_STRANGERS_FROM, _OTHERS_FROM = 600_000_000, 700_000_000
-"""First numbers of marks that are on no scene: scenes draw below 500 million."""
+_OTHERS_FROM = 700_000_000
+"""First number of marks that are on no scene: scenes draw below 500 million, `logo_strangers` from 600 million."""
 N_OTHERS_MOST = 1000
 """Marks at most that are enrolled and are on no look."""
 
@@ -81,7 +77,8 @@ def evaluate_run(run: Path, scenes: Path, *, n_groups: int | None = None) -> dic
     net = load_nets(run)
     stored = [scene for number in numbers for scene in cache.read(number)]
     seen = [see(scene.planes, runs_finder(net), runs_teller(net)) for scene in stored]
-    strangers = strangers_of(net)
+    known = SceneCache(scenes, Part.TRAIN)
+    strangers = strangers_of(runs_finder(net), runs_teller(net), known, n_made_up=N_MADE_UP, n_scenery=N_SCENERY)
     np.save(run / STRANGERS_FILE, strangers.astype(np.float16))
     found: dict[str, Any] = {"n_looks": len(stored), "finder": finder_figures(stored, seen)}
     for n_enrolled in ENROLLED:
@@ -163,13 +160,6 @@ class Enroller:
             if seed not in self._known:
                 self._known[seed] = prototypes_of(draw_mark(seed).rgba, self._run)
         return MarkIndex({str(seed): self._known[seed] for seed in seeds}, self._strangers)
-
-
-def strangers_of(net: LogoNets, *, n: int | None = None) -> Floats:
-    """Draw marks of the training side that nobody enrols, in their own colours; shape (n, 128)."""
-    seeds = [mark_seed(_STRANGERS_FROM + at * FAMILY, Part.TRAIN) for at in range(N_STRANGERS if n is None else n)]
-    run = runs_teller(net)
-    return np.concatenate([prototypes_of(draw_mark(seed).rgba, run, tints=(Tint.OWN,)) for seed in seeds])
 
 
 def open_set(

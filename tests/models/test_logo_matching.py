@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from models.logo_matching import (
     matches_of,
     prototypes_of,
     see,
+    still_there,
 )
 from models.logo_renderings import Tint
 
@@ -134,3 +137,20 @@ def test_a_look_without_overlays_does_not_run_the_teller():
 
     assert found.boxes.shape == (0, 4)
     assert matches_of(found, MarkIndex({"a": numbers({0: 1.0})})) == []
+
+
+def test_what_the_newest_frame_no_longer_shows_is_not_there():
+    then, now = numbers({0: 1.0}, {1: 1.0}, {2: 1.0}), numbers({0: 1.0, 5: 2.0}, {1: 0.2, 5: 1.0}, {5: 1.0})
+
+    assert still_there(then, now).tolist() == [True, False, False]
+
+
+def test_of_what_was_seen_some_can_be_kept():
+    look = replace(seen({0: 1.0}, {1: 1.0}), looks=np.array([3.0, 1.0], np.float32))
+
+    kept = look.only(np.array([False, True]))
+
+    assert kept.boxes.tolist() == look.boxes[1:].tolist()
+    assert kept.numbers.tolist() == look.numbers[1:].tolist()
+    assert kept.looks is not None
+    assert kept.looks.tolist() == [1.0]

@@ -63,10 +63,30 @@ def test_a_look_that_frames_the_mark_badly_counts_less():
     assert found.wholes.tolist() == pytest.approx([0.55])
 
 
+def test_what_looks_the_same_elsewhere_has_moved_there():
+    found = watched(*(seen((moved(right), vector(a=1.0, **{noise: 0.3}))) for right, noise in ((0, "b"), (300, "c"), (600, "d"))))
+
+    assert found.looks.tolist() == [3]
+    assert found.boxes[0].tolist() == list(moved(600))
+    assert float(found.numbers[0] @ vector(a=1.0)) > float(vector(a=1.0, b=0.3) @ vector(a=1.0)) + 0.01
+
+
+def test_a_second_one_of_a_kind_leaves_the_first_its_past():
+    mark = (CORNER, vector(a=1.0))
+
+    found = watched(seen(mark), seen(mark), seen((moved(500), vector(a=1.0)), mark))
+
+    assert found.looks.tolist() == [1, 3]
+
+
 @pytest.mark.parametrize(
     "second",
-    [seen((moved(400), vector(a=1.0))), seen((CORNER, vector(b=1.0)))],
-    ids=["elsewhere", "another mark at the place"],
+    [
+        seen((moved(400), vector(a=1.0, b=1.5))),
+        seen((CORNER, vector(b=1.0))),
+        seen(((600.0, 50.0, 600.0 + 2 * 160.0, 130.0), vector(a=1.0))),
+    ],
+    ids=["elsewhere and not alike", "another mark at the place", "elsewhere and of another size"],
 )
 def test_what_is_elsewhere_or_looks_otherwise_begins_anew(second: Seen):
     found = watched(seen((CORNER, vector(a=1.0))), second)
@@ -109,7 +129,7 @@ def test_no_more_than_the_last_looks_are_kept():
 def test_of_too_many_overlays_those_seen_longest_ago_go():
     tracks = ()
     for at in range(MOST_TRACKS + 10):
-        tracks = followed(tracks, seen((moved(200.0 * at), vector(a=1.0))), 0.1 * at)
+        tracks = followed(tracks, seen((moved(200.0 * at), np.eye(N_NUMBERS, dtype=np.float32)[at])), 0.1 * at)
 
     assert len(tracks) == MOST_TRACKS
     assert tracks[-1].seen_s == pytest.approx(0.1 * 10)

@@ -32,6 +32,7 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 COMPETITOR = files("streams").joinpath("demo_assets", "competitor.png").read_bytes()
 AT = (1010, 40)
 WIDTH = 180
+DRIFT_PX = 90
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,17 @@ def marked(index: int) -> Picture:
     return RgbPicture(demo_scenes.Game(17).frame(index * 30, mark))
 
 
+def jumping(index: int) -> Picture:
+    x = AT[0] if index < 4 else 60
+    mark = demo_scenes.watermark("competitor.png", width_px=WIDTH, opacity=0.9, x=x, y=AT[1])
+    return RgbPicture(demo_scenes.Game(17).frame(index * 30, mark))
+
+
+def drifting(index: int) -> Picture:
+    mark = demo_scenes.watermark("competitor.png", width_px=WIDTH, opacity=0.9, x=AT[0] - DRIFT_PX * index, y=AT[1])
+    return RgbPicture(demo_scenes.Game(17).frame(index * 30, mark))
+
+
 def plain(index: int) -> Picture:
     return RgbPicture(demo_scenes.Game(17).frame(index * 30))
 
@@ -97,6 +109,34 @@ async def test_an_enrolled_mark_is_found_where_it_is(opened: tuple[LogoDetector,
     assert np.abs(found - wanted).max() < 0.3 * WIDTH
     assert finding.model is not None
     assert finding.model.name == "logo-teller"
+
+
+@pytest.mark.parametrize("n_looks", [6, 7, 8])
+async def test_a_mark_that_jumped_is_said_to_be_only_where_it_is_now(
+    opened: tuple[LogoDetector, LogoBook], desk: LogoDesk, n_looks: int
+) -> None:
+    """The fifth look shows it in another corner; the frames of the looks before show it in the first."""
+    detector, book = opened
+    book.teach(enrolled(desk))
+
+    looks = await watched(detector, jumping, room_id="jumping", n_looks=n_looks)
+
+    boxes = [box for finding in looks[-1].findings if finding.sublabel == "guagua-tv" for box in finding.boxes]
+    assert [box for box in boxes if box.score >= 0.6 and abs(box.x * 1280 - AT[0]) < WIDTH] == []
+    assert looks[3].findings
+    assert any(finding.sublabel == "guagua-tv" for look in looks[4:] for finding in look.findings)
+
+
+async def test_a_mark_that_drifts_is_gathered_over_its_places(opened: tuple[LogoDetector, LogoBook], desk: LogoDesk) -> None:
+    detector, book = opened
+    book.teach(enrolled(desk))
+
+    looks = await watched(detector, drifting, room_id="drifting", n_looks=5)
+
+    (finding,) = [one for one in looks[-1].findings if one.score >= 0.6]
+    best = max(finding.boxes, key=lambda box: box.score)
+    assert finding.sublabel == "guagua-tv"
+    assert abs(best.x * 1280 - (AT[0] - 4 * DRIFT_PX)) < 0.3 * WIDTH
 
 
 async def test_a_room_without_it_has_nothing_to_review(opened: tuple[LogoDetector, LogoBook], desk: LogoDesk) -> None:

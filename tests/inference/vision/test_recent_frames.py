@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from inference.samples import Pixels
-from inference.vision.recent_frames import RecentFrames
+from inference.vision.recent_frames import Recent, RecentFrames
 
 
 def frame(value: int, *, side: int = 4) -> Pixels:
     return np.full((side, side), value, np.uint8)
 
 
-def values(frames: list[Pixels]) -> list[int]:
-    return [int(one[0, 0]) for one in frames]
+def values(recent: Recent) -> list[int]:
+    return [int(one[0, 0]) for one in recent.frames]
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def test_a_room_keeps_its_last_frames_oldest_first(recent: RecentFrames) -> None
         kept = recent.add("a", "s", float(at), frame(at))
 
     assert values(kept) == [2, 3, 4]
+    assert kept.number == 4
 
 
 def test_rooms_do_not_mix(recent: RecentFrames) -> None:
@@ -50,7 +51,10 @@ def test_what_belongs_to_no_room_is_not_kept(recent: RecentFrames) -> None:
 def test_frames_that_show_another_scene_are_let_go(recent: RecentFrames, session_id: str, pts_s: float, side: int) -> None:
     recent.add("a", "s", 0.0, frame(1))
 
-    assert values(recent.add("a", session_id, pts_s, frame(2, side=side))) == [2]
+    kept = recent.add("a", session_id, pts_s, frame(2, side=side))
+
+    assert values(kept) == [2]
+    assert kept.number == 0
 
 
 def test_the_room_not_seen_for_longest_is_forgotten(recent: RecentFrames) -> None:

@@ -96,7 +96,9 @@ def test_a_trained_run_is_evaluated_and_exported(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("models.networks.logo_evaluate.ENROLLED", (2, 200))
     monkeypatch.setattr("models.networks.logo_evaluate.draw_mark", lambda seed: _drawn(seed))
     monkeypatch.setattr("models.networks.logo_evaluate.N_OTHERS_MOST", 1)
-    monkeypatch.setattr("models.networks.logo_evaluate.N_STRANGERS", 2)
+    monkeypatch.setattr("models.logo_strangers.draw_mark", lambda seed: _drawn(seed))
+    monkeypatch.setattr("models.networks.logo_evaluate.N_MADE_UP", 2)
+    monkeypatch.setattr("models.networks.logo_evaluate.N_SCENERY", 0)
     LogoRun(tmp_path, scenes, PLAN, SHAPE).train()
 
     found = evaluate_run(tmp_path, scenes)
