@@ -1,13 +1,15 @@
 """Are enrolled marks found on streams, beside the SIFT way, and what does a look cost?
 
-    python -m benchmarks.bench_logo --data FOLDER [--happenings 120] [--unmarked 0] [--enrolled 20 200] [--seed 1] [--models FOLDER]
+    python -m benchmarks.bench_logo --data FOLDER [--happenings 120] [--unmarked 0] [--moving 0] [--enrolled 20 200] [--seed 1]
+                                    [--models FOLDER]
 
 The folder holds `video/` and `games/`; only its test side is looked at. Half of the happenings (20 s each, H.264 at crf 23 to 32)
-show an enrolled mark, a quarter a strange one, a quarter none; each is looked at four times, seven frames a look. A happening is
+show an enrolled mark, a quarter a strange one, a quarter none; each is looked at five times, four seconds apart. A happening is
 found where some look names the right mark at its place. For each way the threshold is the lowest at which 97 % of the findings
 are right; recall, overlap and false findings an hour are at that threshold, and for the networks once more at the shipped one from
-which a person looks. One thread, both ways on the same frames in turns. The networks gather what they see over the looks, as the
-detector does. `--unmarked` adds happenings without an enrolled mark, half of them with a strange one, for the networks alone.
+which a person looks. One thread, both ways on the same frames in turns. The networks look as the detector does: in turns at one
+frame and at those of all looks so far, and gather what they see. `--unmarked` adds happenings without an enrolled mark, half of
+them with a strange one, and `--moving` so many of each motion, for the networks alone.
 """
 
 from __future__ import annotations
@@ -15,76 +17,29 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
-from benchmarks.logo_happenings import HZ, LENGTH_S, LOOKS_FROM, Happening, Laid, draw_happening, mark_rgba
+from benchmarks.logo_happenings import LENGTH_S, LOOK_S, LOOKS, Happening, Laid, Motion, draw_happening, mark_rgba
 from benchmarks.logo_sift import SiftIndex
+from benchmarks.logo_ways import HEADER, Said, Way
 from benchmarks.report import machine_line
 from inference.devices import DeviceShare
 from inference.sessions import OnnxSession
 from inference.verdicts import ModelRef
-from models.logo_boxes import overlaps
-from models.logo_codec import planes_of
+from inference.vision.logo import CHECKED_FROM
+from models.logo_codec import crops, frames_of_look, planes_of
 from models.logo_fonts import Part
 from models.logo_footage import Footage
-from models.logo_matching import MarkIndex, Seen, matches_of, prototypes_of, see
+from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, prototypes_of, see, still_there
 from models.logo_sightings import Track, followed, gathered
 from models.shipped import FOLDER, Shipped
 
-PRECISION = 0.97
 STRANGERS_FROM = 1_000_000
 CURVE = (1, 20, 200, 1000)
 """Enrolled marks for the curve of what a look costs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a way said of one look."""
-
-    mark: str
-    score: float
-    box: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The best that a way said of one mark on one happening."""
-
-    score: float
-    laid: Laid | None
-    """What it should have been, where it is right."""
-    overlap: float
-
-
-@dataclass(slots=True)
-class Way:
-    """One way to find marks and how it did."""
-
-    name: str
-    findings: list[Finding] = field(default_factory=list)
-    false_unmarked: list[float] = field(default_factory=list)
-    """Scores on happenings without an enrolled mark."""
-    cpu_ms: list[float] = field(default_factory=list)
-    """Of each look."""
-
-    def add(self, laid: Laid | None, said: Sequence[Said]) -> None:
-        """Take what all looks of a happening said; `laid` is the enrolled mark on it."""
-        best: dict[str, Said] = {}
-        for one in said:
-            if one.mark not in best or one.score > best[one.mark].score:
-                best[one.mark] = one
-        for mark, one in best.items():
-            share = 0.0
-            if laid is not None:
-                share = float(overlaps(np.array([one.box], np.float32), np.array([laid.box], np.float32))[0, 0])
-            right = laid is not None and mark == str(laid.number) and share > 0.1
-            self.findings.append(Finding(one.score, laid if right else None, share))
-            if laid is None:
-                self.false_unmarked.append(one.score)
 
 
 class Networks:
@@ -111,13 +66,32 @@ class Networks:
         """Run the teller."""
         return self._run("logo-teller", crops)
 
-    def looks(self, happening: Happening) -> Iterator[Seen]:
-        """See one look after the other, each gathered with those before."""
+    def enrol(self, marks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Make the prototypes of marks."""
+        return {name: prototypes_of(rgba, self.tell) for name, rgba in marks.items()}
+
+    def index(self, prototypes: dict[str, np.ndarray]) -> MarkIndex:
+        """Enrol beside the shipped strangers."""
+        return MarkIndex(prototypes, self.strangers)
+
+    def looks(self, happening: Happening, index: MarkIndex) -> Iterator[Seen]:
+        """See one look after the other, each gathered with those before, as the detector does."""
         tracks: tuple[Track, ...] = ()
-        for first, frames in zip(LOOKS_FROM, happening.looks, strict=True):
+        for number in range(len(LOOKS)):
+            frames = frames_of_look(happening.recent(number), number)
             seen = see(planes_of(frames), self.find, self.tell)
-            tracks = followed(tracks, seen, first / HZ)
+            if len(frames) > 1:
+                seen = self._present(seen, frames[-1], index)
+            tracks = followed(tracks, seen, LOOK_S * number)
             yield gathered(tracks[: len(seen.boxes)])
+
+    def _present(self, seen: Seen, newest: np.ndarray, index: MarkIndex) -> Seen:
+        checked = np.flatnonzero(index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
+        planes, kept = planes_of([newest]), np.ones(len(seen.boxes), np.bool_)
+        if len(checked):
+            now = self.tell(crops(planes, seen.boxes[checked]))[:, :N_NUMBERS]
+            kept[checked] = still_there(seen.numbers[checked], now)
+        return seen.only(kept)
 
     def _run(self, name: str, given: np.ndarray) -> np.ndarray:
         session = self._sessions[name]
@@ -127,107 +101,114 @@ class Networks:
 def run(
     footage: Footage, networks: Networks, sizes: Sequence[int], *, n_happenings: int, seed: int
 ) -> tuple[list[Way], list[Laid]]:
-    """Enrol as many marks as each size says, draw happenings and look at each both ways.
+    """Enrol marks, draw happenings and look at each both ways.
 
-    The marks to be found are enrolled in every size, so that the sizes are compared on the same happenings.
+    Any of the largest number of marks may be shown; fewer are enrolled in sets that stand in for each other, the one with the mark
+    shown among its like, so that all sizes are compared on the same happenings.
     """
     marks = {str(number): mark_rgba(number) for number in range(max(sizes))}
-    prototypes = {name: prototypes_of(rgba, networks.tell) for name, rgba in marks.items()}
-    some = {size: list(marks)[:size] for size in sizes}
-    indices = {size: MarkIndex({name: prototypes[name] for name in names}, networks.strangers) for size, names in some.items()}
-    sifts = {size: SiftIndex({name: marks[name] for name in names}) for size, names in some.items()}
+    prototypes = networks.enrol(marks)
+    sets = {size: [list(marks)[first : first + size] for first in range(0, max(sizes) - size + 1, size)] for size in sizes}
+    indices = {size: [networks.index({name: prototypes[name] for name in names}) for names in sets[size]] for size in sizes}
+    sifts = {size: [SiftIndex({name: marks[name] for name in names}) for names in sets[size]] for size in sizes}
     ways = {(name, size): Way(f"{name}, {size} enrolled") for name in ("networks", "sift") for size in sizes}
     wanted: list[Laid] = []
     random = Random(seed)
     for at in range(n_happenings):
-        number = random.randrange(min(sizes)) if at % 2 == 0 else STRANGERS_FROM + at if at % 4 == 1 else None
+        enrolled = at % 2 == 0
+        shown = random.randrange(min(len(each) * size for size, each in sets.items()))
+        number = shown if enrolled else STRANGERS_FROM + at if at % 4 == 1 else None
         happening = draw_happening(seed * 100_000 + at, footage, number)
-        if happening.laid is not None and at % 2 == 0:
+        if happening.laid is not None and enrolled:
             wanted.append(happening.laid)
-        said: dict[tuple[str, int], list[Said]] = {key: [] for key in ways}
-        looked = networks.looks(happening)
-        for frames in happening.looks:
-            started_s = time.process_time()
-            seen = next(looked)
-            seen_s = time.process_time() - started_s
-            for size in sizes:
-                started_s = time.process_time()
-                said["networks", size] += [Said(match.mark, match.score, match.box) for match in matches_of(seen, indices[size])]
-                ways["networks", size].cpu_ms.append((seen_s + time.process_time() - started_s) * 1e3)
-                started_s = time.process_time()
-                said["sift", size] += [Said(match.mark, match.n_inliers, match.box) for match in sifts[size].look(frames)]
-                ways["sift", size].cpu_ms.append((time.process_time() - started_s) * 1e3)
-        for key, way in ways.items():
-            way.add(happening.laid if at % 2 == 0 else None, said[key])
+        mine = {size: (indices[size][shown // size], sifts[size][shown // size]) for size in sizes}
+        for key, said in look_at(happening, networks, mine, ways).items():
+            ways[key].add(happening, said, enrolled=enrolled)
     return list(ways.values()), wanted
+
+
+def look_at(
+    happening: Happening, networks: Networks, enrolled: dict[int, tuple[MarkIndex, SiftIndex]], ways: dict[tuple[str, int], Way]
+) -> dict[tuple[str, int], list[Said]]:
+    """Look at one happening both ways in turns, and note what it cost."""
+    said: dict[tuple[str, int], list[Said]] = {key: [] for key in ways}
+    cost_s = dict.fromkeys(ways, 0.0)
+    looked = networks.looks(happening, enrolled[max(enrolled)][0])
+    for number in range(len(LOOKS)):
+        started_s = time.process_time()
+        seen = next(looked)
+        seen_s = time.process_time() - started_s
+        frames = happening.median(number)
+        for size, (index, sift) in enrolled.items():
+            started_s = time.process_time()
+            said["networks", size] += [Said(match.mark, match.score, match.box, number) for match in matches_of(seen, index)]
+            cost_s["networks", size] += seen_s + time.process_time() - started_s
+            started_s = time.process_time()
+            said["sift", size] += [Said(match.mark, match.n_inliers, match.box, number) for match in sift.look(frames)]
+            cost_s["sift", size] += time.process_time() - started_s
+    for key, way in ways.items():
+        way.cpu_ms.append(cost_s[key] / len(LOOKS) * 1e3)
+    return said
 
 
 def unmarked(footage: Footage, networks: Networks, n_enrolled: int, *, n_happenings: int, seed: int) -> str:
     """Say how often an hour a mark is found on happenings that show none, or a strange one."""
-    prototypes = {str(number): prototypes_of(mark_rgba(number), networks.tell) for number in range(n_enrolled)}
-    index = MarkIndex(prototypes, networks.strangers)
+    index = networks.index(networks.enrol({str(number): mark_rgba(number) for number in range(n_enrolled)}))
     scores = []
     for at in range(n_happenings):
         happening = draw_happening(seed * 100_000 + 50_000 + at, footage, 2 * STRANGERS_FROM + at if at % 2 else None)
-        best = [match.score for seen in networks.looks(happening) for match in matches_of(seen, index)]
+        best = [match.score for seen in networks.looks(happening, index) for match in matches_of(seen, index)]
         scores.append(max(best, default=-1.0))
     hours = n_happenings * LENGTH_S / 3600
     over = sum(score >= networks.review for score in scores)
-    highest = ", ".join(f"{score:.2f}" for score in sorted(scores)[:-6:-1])
+    highest = ", ".join(f"{score:.2f}" for score in sorted(scores)[:-9:-1])
     return f"{hours:.2f} h unmarked, {n_enrolled} enrolled: {over} at {networks.review:.2f} and above; the highest: {highest}"
 
 
-def precise_from(way: Way) -> float:
-    """Return the lowest score from which findings are as precise as wanted."""
-    rows = sorted(way.findings, key=lambda row: -row.score)
-    # Findings of one score stand or fall together.
-    right = np.cumsum([row.laid is not None for row in rows])
-    ends = [at for at in range(len(rows)) if at + 1 == len(rows) or rows[at + 1].score < rows[at].score]
-    precise = [at for at in ends if right[at] / (at + 1) >= PRECISION]
-    return rows[precise[-1]].score if precise else float("inf")
-
-
-def figures(way: Way, wanted: Sequence[Laid], n_unmarked: int, threshold: float) -> str:
-    """One row of the table: threshold, precision, recall by grade and class, overlap, false findings, cost."""
-    kept = [row for row in way.findings if row.score >= threshold]
-    hits = [row for row in kept if row.laid is not None]
-
-    def recall(choose) -> str:
-        n = sum(1 for laid in wanted if choose(laid))
-        return f"{sum(1 for row in hits if choose(row.laid)) / n:.2f} of {n}" if n else "-"
-
-    hours = n_unmarked * LENGTH_S / 3600
-    false = sum(score >= threshold for score in way.false_unmarked)
-    columns = [
-        way.name,
-        f"{threshold:.3g}",
-        f"{len(hits) / len(kept):.2f}" if kept else "-",
-        recall(lambda laid: laid.grade == "easy"),
-        recall(lambda laid: laid.grade == "hard"),
-        recall(lambda laid: laid.width_share < 0.07),
-        recall(lambda laid: laid.opacity < 0.6),
-        f"{np.mean([row.overlap >= 0.5 for row in hits]):.2f}" if hits else "-",
-        f"{false} in {hours:.2f} h",
-        f"{np.median(way.cpu_ms):.0f}",
-    ]
-    return "| " + " | ".join(columns) + " |"
+def moving(footage: Footage, networks: Networks, n_enrolled: int, *, n_happenings: int, seed: int) -> list[str]:
+    """Say how many marks are found by what they do, at the shipped threshold, and how many findings lie elsewhere."""
+    index = networks.index(networks.enrol({str(number): mark_rgba(number) for number in range(n_enrolled)}))
+    lines = ["| the mark | easy | hard | another mark, or not at its place | overlap >= 0.5 |", "|---|---|---|---|---|"]
+    for motion in Motion:
+        random = Random(seed)
+        found: dict[str, list[bool]] = {"easy": [], "hard": []}
+        shares: list[float] = []
+        n_wrong = 0
+        for at in range(n_happenings):
+            number = random.randrange(n_enrolled)
+            happening = draw_happening(seed * 100_000 + 70_000 + at, footage, number, motion)
+            said = [
+                Said(match.mark, match.score, match.box, look)
+                for look, seen in enumerate(networks.looks(happening, index))
+                for match in matches_of(seen, index)
+                if match.score >= networks.review
+            ]
+            hits = [share for one in said if one.mark == str(number) and (share := one.overlap(happening)) > 0.1]
+            n_wrong += len(said) - len(hits)
+            shares += hits
+            assert happening.laid is not None
+            found[happening.laid.grade].append(bool(hits))
+        recall = " | ".join(f"{np.mean(rows or [0]):.2f} of {len(rows)}" for rows in found.values())
+        overlap = f"{np.mean(np.array(shares) >= 0.5):.2f}" if shares else "-"
+        lines.append(f"| {motion} | {recall} | {n_wrong} of {len(shares) + n_wrong} looks | {overlap} |")
+    return lines
 
 
 def curve(networks: Networks, footage: Footage) -> list[str]:
     """CPU time of a look by how many marks are enrolled; the prototypes are noise, which costs the same."""
-    looks = draw_happening(7, footage, 3).looks
+    happening = draw_happening(7, footage, 3)
     random = np.random.default_rng(0)
     lines = ["| enrolled | ms of one core a look |", "|---|---|"]
     for n in CURVE:
         noise = random.normal(size=(n, 3, 128)).astype(np.float32)
         noise /= np.linalg.norm(noise, axis=2, keepdims=True)
-        index = MarkIndex({str(at): rows for at, rows in enumerate(noise)}, networks.strangers)
+        index = networks.index({str(at): rows for at, rows in enumerate(noise)})
         costs = []
         for _ in range(5):
-            for frames in looks:
-                started_s = time.process_time()
-                matches_of(gathered(followed((), see(planes_of(frames), networks.find, networks.tell), 0.0)), index)
-                costs.append((time.process_time() - started_s) * 1e3)
+            started_s = time.process_time()
+            for seen in networks.looks(happening, index):
+                matches_of(seen, index)
+            costs.append((time.process_time() - started_s) / len(LOOKS) * 1e3)
         lines.append(f"| {n} | {np.median(costs):.0f} |")
     return lines
 
@@ -238,24 +219,25 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=FOLDER, help="folder with logo-finder/ and logo-teller/")
     parser.add_argument("--happenings", type=int, default=120)
     parser.add_argument("--unmarked", type=int, default=0, help="further happenings without an enrolled mark")
+    parser.add_argument("--moving", type=int, default=0, help="further happenings of each motion")
     parser.add_argument("--enrolled", type=int, nargs="+", default=[20, 200])
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     footage, networks = Footage(args.data, Part.TEST), Networks(args.models)
     print(machine_line("onnxruntime-gpu", "opencv-python-headless", "numpy"))
-    ways, wanted = run(footage, networks, args.enrolled, n_happenings=args.happenings, seed=args.seed)
-    print(f"\n{args.happenings} happenings, {len(wanted)} with an enrolled mark\n")
-    print(
-        "| way | threshold | precision | easy | hard | width < 7 % | opacity < 0.6 | overlap >= 0.5 | false, unmarked | ms a look |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for way in ways:
-        n_other = args.happenings - len(wanted)
-        print(figures(way, wanted, n_other, precise_from(way)), flush=True)
-        if way.name.startswith("networks"):
-            print(figures(way, wanted, n_other, networks.review), flush=True)
+    if args.happenings:
+        ways, wanted = run(footage, networks, args.enrolled, n_happenings=args.happenings, seed=args.seed)
+        print(f"\n{args.happenings} happenings, {len(wanted)} with an enrolled mark\n")
+        print(HEADER)
+        for way in ways:
+            n_other = args.happenings - len(wanted)
+            print(way.row(wanted, n_other, way.precise_from()), flush=True)
+            if way.name.startswith("networks"):
+                print(way.row(wanted, n_other, networks.review), flush=True)
     if args.unmarked:
         print("\n" + unmarked(footage, networks, max(args.enrolled), n_happenings=args.unmarked, seed=args.seed), flush=True)
+    if args.moving:
+        print("\n" + "\n".join(moving(footage, networks, max(args.enrolled), n_happenings=args.moving, seed=args.seed)), flush=True)
     print("\n" + "\n".join(curve(networks, footage)))
 
 
