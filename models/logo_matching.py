@@ -94,7 +94,9 @@ class MarkIndex:
 
     def strangeness(self, numbers: Floats) -> Floats:
         """Compare embeddings, shape (n, 128), with the strangers: the most alike of them, shape (n,); -1 where there is none."""
-        alike: Floats = (numbers @ self._strangers.T).max(axis=1, initial=-1.0)
+        if not len(self._strangers):
+            return np.full(len(numbers), -1.0, np.float32)
+        alike: Floats = (numbers @ self._strangers.T).max(axis=1)
         return alike
 
 

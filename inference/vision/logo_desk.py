@@ -37,6 +37,8 @@ class LogoLimits:
     """As like to another enrolled logo: the two could not be told apart."""
     near: float = 0.65
     """Near enough to another one to say so."""
+    common: float = 0.72
+    """As like to a plain shape or to what frames show anyway: 6 % of made-up marks are, discs and rings most of them."""
 
 
 LIMITS = LogoLimits()
@@ -133,6 +135,11 @@ class LogoDesk:
                 notes.append(
                     f"{shown}a plain shape: small or faint it may be missed, or taken for scenery; lettering beside it helps"
                 )
+        common = float(self._book.page.index.strangeness(vectors).max())
+        if common >= self._limits.common:
+            notes.append(
+                f"like plain shapes or what frames show anyway ({common:.2f}): it may be missed; lettering beside it helps"
+            )
         return Examined(marks, vectors, alike, tuple(notes))
 
     def enrol(self, name: str, pictures: Sequence[bytes], order: LogoOrder) -> tuple[Enrolled[LogoEntry], Examined]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from inference.errors import InvalidSample
 from inference.vision.logo_book import LogoBook, logo_store
-from inference.vision.logo_desk import MAX_PICTURES, PREVIEW, LogoDesk, LogoOrder, shown_pictures
+from inference.vision.logo_desk import LIMITS, MAX_PICTURES, PREVIEW, LogoDesk, LogoOrder, shown_pictures
+from inference.vision.marks import read_mark
 from models.taxonomy import Taxonomy
 from tests.inference.vision.marks_maker import READER, mark_png
 
@@ -101,3 +103,16 @@ def test_staff_are_told_that_a_flat_background_was_taken_off(desk: LogoDesk) -> 
     examined = desk.examine("b", [cv2.imencode(".png", on_white)[1].tobytes()])
 
     assert any("flat background was taken off" in note for note in examined.notes)
+
+
+def test_staff_are_told_that_a_logo_is_like_what_frames_show_anyway(tmp_path: Path) -> None:
+    common, other = (READER.embed(read_mark(mark_png(seed)).rgba) for seed in (1, 2))
+    desk = LogoDesk(
+        logo_store(tmp_path), replace(READER, strangers=common), check_label=Taxonomy.load().__getitem__, now=lambda: NOW
+    )
+
+    notes = {seed: desk.examine("b", [mark_png(seed)]).notes for seed in (1, 2)}
+
+    assert float((other @ common.T).max()) < LIMITS.common
+    assert any("what frames show anyway (1.00)" in note for note in notes[1])
+    assert not any("what frames show anyway" in note for note in notes[2])
