@@ -7,9 +7,10 @@ The folder holds `video/` and `games/`; only its test side is looked at. Half of
 show an enrolled mark, a quarter a strange one, a quarter none; each is looked at five times, four seconds apart. A happening is
 found where some look names the right mark at its place. For each way the threshold is the lowest at which 97 % of the findings
 are right; recall, overlap and false findings an hour are at that threshold, and for the networks once more at the shipped one from
-which a person looks. One thread, both ways on the same frames in turns. The networks look as the detector does: in turns at one
-frame and at those of all looks so far, and gather what they see. `--unmarked` adds happenings without an enrolled mark, half of
-them with a strange one, and `--moving` so many of each motion, for the networks alone.
+which a person looks, and as the shipped policy publishes them: two of three looks at that threshold. One thread, both ways on the
+same frames in turns. The networks look as the detector does: in turns at one frame and at those of all looks so far, and gather
+what they see. `--unmarked` adds happenings without an enrolled mark, half of them with a strange one, and `--moving` so many of
+each motion, for the networks alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from benchmarks.logo_happenings import LENGTH_S, LOOK_S, LOOKS, Happening, Laid, Motion, draw_happening, mark_rgba
 from benchmarks.logo_sift import SiftIndex
-from benchmarks.logo_ways import HEADER, Said, Way
+from benchmarks.logo_ways import HEADER, Said, Way, published
 from benchmarks.report import machine_line
 from inference.devices import DeviceShare
 from inference.sessions import OnnxSession
@@ -37,6 +38,7 @@ from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, prototy
 from models.logo_sightings import Track, followed, gathered
 from models.shipped import FOLDER, Shipped
 
+NAMES = ("networks", "networks, published", "sift")
 STRANGERS_FROM = 1_000_000
 CURVE = (1, 20, 200, 1000)
 """Enrolled marks for the curve of what a look costs."""
@@ -111,7 +113,7 @@ def run(
     sets = {size: [list(marks)[first : first + size] for first in range(0, max(sizes) - size + 1, size)] for size in sizes}
     indices = {size: [networks.index({name: prototypes[name] for name in names}) for names in sets[size]] for size in sizes}
     sifts = {size: [SiftIndex({name: marks[name] for name in names}) for names in sets[size]] for size in sizes}
-    ways = {(name, size): Way(f"{name}, {size} enrolled") for name in ("networks", "sift") for size in sizes}
+    ways = {(name, size): Way(f"{name}, {size} enrolled") for name in NAMES for size in sizes}
     wanted: list[Laid] = []
     random = Random(seed)
     for at in range(n_happenings):
@@ -146,6 +148,9 @@ def look_at(
             started_s = time.process_time()
             said["sift", size] += [Said(match.mark, match.n_inliers, match.box, number) for match in sift.look(frames)]
             cost_s["sift", size] += time.process_time() - started_s
+    for size in enrolled:
+        said["networks, published", size] = published(said["networks", size])
+        cost_s["networks, published", size] = cost_s["networks", size]
     for key, way in ways.items():
         way.cpu_ms.append(cost_s[key] / len(LOOKS) * 1e3)
     return said
@@ -154,15 +159,27 @@ def look_at(
 def unmarked(footage: Footage, networks: Networks, n_enrolled: int, *, n_happenings: int, seed: int) -> str:
     """Say how often an hour a mark is found on happenings that show none, or a strange one."""
     index = networks.index(networks.enrol({str(number): mark_rgba(number) for number in range(n_enrolled)}))
-    scores = []
+    scores: dict[str, list[float]] = {"some look": [], "published": []}
     for at in range(n_happenings):
         happening = draw_happening(seed * 100_000 + 50_000 + at, footage, 2 * STRANGERS_FROM + at if at % 2 else None)
-        best = [match.score for seen in networks.looks(happening, index) for match in matches_of(seen, index)]
-        scores.append(max(best, default=-1.0))
+        said = said_of(happening, networks, index)
+        for name, rows in zip(scores, (said, published(said)), strict=True):
+            scores[name].append(max((one.score for one in rows), default=-1.0))
     hours = n_happenings * LENGTH_S / 3600
-    over = sum(score >= networks.review for score in scores)
-    highest = ", ".join(f"{score:.2f}" for score in sorted(scores)[:-9:-1])
-    return f"{hours:.2f} h unmarked, {n_enrolled} enrolled: {over} at {networks.review:.2f} and above; the highest: {highest}"
+    lines = [f"{hours:.2f} h unmarked, {n_enrolled} enrolled, at {networks.review:.2f} and above:"]
+    for name, highest in scores.items():
+        over = sum(score >= networks.review for score in highest)
+        lines.append(f"{name}: {over}; the highest: {', '.join(f'{score:.2f}' for score in sorted(highest)[:-11:-1])}")
+    return "\n".join(lines)
+
+
+def said_of(happening: Happening, networks: Networks, index: MarkIndex) -> list[Said]:
+    """Say what all looks of a happening found."""
+    return [
+        Said(match.mark, match.score, match.box, number)
+        for number, seen in enumerate(networks.looks(happening, index))
+        for match in matches_of(seen, index)
+    ]
 
 
 def moving(footage: Footage, networks: Networks, n_enrolled: int, *, n_happenings: int, seed: int) -> list[str]:
@@ -177,12 +194,7 @@ def moving(footage: Footage, networks: Networks, n_enrolled: int, *, n_happening
         for at in range(n_happenings):
             number = random.randrange(n_enrolled)
             happening = draw_happening(seed * 100_000 + 70_000 + at, footage, number, motion)
-            said = [
-                Said(match.mark, match.score, match.box, look)
-                for look, seen in enumerate(networks.looks(happening, index))
-                for match in matches_of(seen, index)
-                if match.score >= networks.review
-            ]
+            said = [one for one in said_of(happening, networks, index) if one.score >= networks.review]
             hits = [share for one in said if one.mark == str(number) and (share := one.overlap(happening)) > 0.1]
             n_wrong += len(said) - len(hits)
             shares += hits
@@ -231,7 +243,8 @@ def main() -> None:
         print(HEADER)
         for way in ways:
             n_other = args.happenings - len(wanted)
-            print(way.row(wanted, n_other, way.precise_from()), flush=True)
+            if "published" not in way.name:
+                print(way.row(wanted, n_other, way.precise_from()), flush=True)
             if way.name.startswith("networks"):
                 print(way.row(wanted, n_other, networks.review), flush=True)
     if args.unmarked:
