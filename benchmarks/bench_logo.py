@@ -34,7 +34,8 @@ from inference.vision.logo import CHECKED_FROM
 from models.logo_codec import crops, frames_of_look, planes_of
 from models.logo_fonts import Part
 from models.logo_footage import Footage
-from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, prototypes_of, see, still_there
+from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, see, still_there
+from models.logo_prototypes import prototypes_of
 from models.logo_sightings import Track, followed, gathered
 from models.shipped import FOLDER, Shipped
 

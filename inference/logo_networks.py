@@ -18,7 +18,7 @@ from inference.vision.logo_book import LogoBook, MarkReader, Vectors, logo_store
 from inference.vision.logo_desk import LogoDesk
 from inference.vision.ocr import LaneModel
 from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED, Floats
-from models.logo_matching import prototypes_of
+from models.logo_prototypes import prototypes_of
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 

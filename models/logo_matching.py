@@ -1,4 +1,4 @@
-"""Enrolled marks against what a look shows: prototypes, their index, and the way from planes to matches.
+"""Enrolled marks against what a look shows: the index of their prototypes, and the way from planes to matches.
 
 Numpy only; whoever calls hands in how the two graphs are run. The index is one matrix, so a thousand marks cost one small product.
 """
@@ -6,7 +6,7 @@ Numpy only; whoever calls hands in how the two graphs are run. The index is one 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from models.logo_boxes import moved, places_of
 from models.logo_codec import Bytes, Floats, Planes, crops, packed
-from models.logo_renderings import Tint, views
 
 N_NUMBERS = 128
 """Of an embedding."""
@@ -71,7 +70,7 @@ class MarkIndex:
         """Take what is enrolled.
 
         Args:
-            prototypes: of each mark, shape (k, 128) each, rows of length 1.
+            prototypes: of each mark, shape (k, 128) each, rows of length 1, or shorter where they count less.
             strangers: embeddings of things that nobody enrolled, shape (m, 128), rows of length 1: what is as like one of these as
                 it is like an enrolled mark is none.
         """
@@ -98,23 +97,6 @@ class MarkIndex:
             return np.full(len(numbers), -1.0, np.float32)
         alike: Floats = (numbers @ self._strangers.T).max(axis=1)
         return alike
-
-
-def prototypes_of(rgba: Bytes, run: RunTeller, *, tints: Sequence[Tint] = tuple(Tint)) -> Floats:
-    """Enrol a mark: the mean of its views in each tint.
-
-    Args:
-        rgba: straight alpha, cut to what is seen of the mark, shape (H, W, 4).
-        run: the teller.
-        tints: colours it may be met in.
-
-    Returns:
-        shape (tints, 128), rows of length 1.
-    """
-    shown = views(rgba, tints=tints)
-    numbers = run(shown)[:, :N_NUMBERS].reshape(len(tints), -1, N_NUMBERS).mean(axis=1)
-    prototypes: Floats = (numbers / np.linalg.norm(numbers, axis=1, keepdims=True)).astype(np.float32)
-    return prototypes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

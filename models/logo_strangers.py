@@ -13,7 +13,8 @@ from models.logo_cache import SceneCache, Stored
 from models.logo_codec import Floats
 from models.logo_fonts import Part
 from models.logo_marks import FAMILY, draw_mark, mark_seed
-from models.logo_matching import N_NUMBERS, RunFinder, RunTeller, prototypes_of, see
+from models.logo_matching import N_NUMBERS, RunFinder, RunTeller, see
+from models.logo_prototypes import prototypes_of
 from models.logo_renderings import Tint
 
 STRANGERS_FILE = "strangers.npy"
@@ -39,7 +40,7 @@ def strangers_of(run_finder: RunFinder, run_teller: RunTeller, cache: SceneCache
         shape (n, 128), rows of length 1.
     """
     seeds = [mark_seed(FROM_NUMBER + at * FAMILY, Part.TRAIN) for at in range(n_made_up)]
-    rows = [prototypes_of(draw_mark(seed).rgba, run_teller, tints=(Tint.OWN,)) for seed in seeds]
+    rows = [prototypes_of(draw_mark(seed).rgba, run_teller, tints=(Tint.OWN,), sides=()) for seed in seeds]
     n_found = 0
     for number in cache.numbers():
         for scene in cache.read(number):

@@ -107,7 +107,7 @@ class MarkReader:
     @property
     def vectors_file(self) -> str:
         """Name of the file beside a logo's pictures that holds its embeddings by this network, shape (n, d)."""
-        return f"vectors-{self.model[:12]}.npy"
+        return f"prototypes-{self.model[:12]}.npy"
 
     def read(self, logo: Enrolled[LogoEntry]) -> Vectors:
         """Return a logo's embeddings: those stored at its enrolment, or made anew from its pictures.

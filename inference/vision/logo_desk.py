@@ -19,6 +19,7 @@ from inference.errors import InvalidSample
 from inference.vision.logo_book import LogoBook, LogoEntry, LogoStore, MarkReader, Vectors, pictures_of, read_zone
 from inference.vision.marks import Mark, detail_of, preview, read_mark
 from models.errors import UnknownLabel
+from models.logo_prototypes import whole_of
 
 MAX_PICTURES = 8
 """Pictures of one logo: variants for dark and for light ground, old and new."""
@@ -123,7 +124,8 @@ class LogoDesk:
         marks = _read_all(pictures)
         self._book.teach(self.store.live())
         vectors = np.concatenate([self._reader.embed(mark.rgba) for mark in marks])
-        alike = self._likenesses(name, vectors)
+        whole = whole_of(vectors)
+        alike = self._likenesses(name, whole)
         notes = [f"looks like {one.name!r} ({one.cosine:.2f}): either may be found for the other" for one in alike]
         for index, mark in enumerate(marks, start=1):
             shown = f"picture {index}: " if len(marks) > 1 else ""
@@ -135,7 +137,7 @@ class LogoDesk:
                 notes.append(
                     f"{shown}a plain shape: small or faint it may be missed, or taken for scenery; lettering beside it helps"
                 )
-        common = float(self._book.page.index.strangeness(vectors).max())
+        common = float(self._book.page.index.strangeness(whole).max())
         if common >= self._limits.common:
             notes.append(
                 f"like plain shapes or what frames show anyway ({common:.2f}): it may be missed; lettering beside it helps"

@@ -16,11 +16,9 @@ from models.logo_matching import (
     MarkIndex,
     Seen,
     matches_of,
-    prototypes_of,
     see,
     still_there,
 )
-from models.logo_renderings import Tint
 
 
 def numbers(*rows: dict[int, float]):
@@ -82,23 +80,6 @@ def test_every_further_look_up_to_a_bound_adds_to_the_score(looks, further):
 
     assert after.looks == looks
     assert after.score == pytest.approx(before.score + further * LOOK_WORTH)
-
-
-def test_a_mark_is_enrolled_as_the_mean_of_its_views_in_each_tint():
-    shown_of: list[int] = []
-
-    def run(shown):
-        shown_of.append(len(shown))
-        told = np.zeros((len(shown), N_NUMBERS + 5), np.float32)
-        told[: len(shown) // 2, 0] = 1.0
-        told[len(shown) // 2 :, 1] = 1.0
-        return told
-
-    rgba = np.full((20, 40, 4), 255, np.uint8)
-    prototypes = prototypes_of(rgba, run, tints=(Tint.OWN, Tint.WHITE))
-
-    assert prototypes == pytest.approx(numbers({0: 1.0}, {1: 1.0}))
-    assert len(shown_of) == 1
 
 
 def look():

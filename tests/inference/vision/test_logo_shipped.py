@@ -8,7 +8,8 @@ from inference.sessions import OnnxSession
 from inference.verdicts import ModelRef
 from models.logo_boxes import overlaps
 from models.logo_codec import N_FRAMES, planes_of, resized
-from models.logo_matching import MarkIndex, matches_of, prototypes_of, see
+from models.logo_matching import MarkIndex, matches_of, see
+from models.logo_prototypes import prototypes_of
 from models.logo_renderings import lay, overlay_of, scaled
 from models.shipped import FOLDER, Shipped
 
