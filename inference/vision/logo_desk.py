@@ -17,7 +17,7 @@ import numpy as np
 from inference.enrolment import Enrolled
 from inference.errors import InvalidSample
 from inference.vision.logo_book import LogoBook, LogoEntry, LogoStore, MarkReader, Vectors, pictures_of, read_zone
-from inference.vision.marks import Mark, detail_of, preview, read_mark
+from inference.vision.marks import MAX_MARK_PX, Mark, detail_of, preview, read_mark
 from models.errors import UnknownLabel
 from models.logo_prototypes import whole_of
 
@@ -133,6 +133,8 @@ class LogoDesk:
                 notes.append(
                     f"{shown}its flat background was taken off; send it with transparency if that is wrong (see the preview)"
                 )
+            if mark.opaque and max(mark.rgba.shape[:2]) >= MAX_MARK_PX:
+                notes.append(f"{shown}large and opaque: cut it to the logo; whole frames and scenes are taught to the gallery")
             if detail_of(mark) < 0.08:
                 notes.append(
                     f"{shown}a plain shape: small or faint it may be missed, or taken for scenery; lettering beside it helps"

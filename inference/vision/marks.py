@@ -30,6 +30,8 @@ KEYED_FROM, KEYED_TO = 12.0, 48.0
 PREVIEW_PX = (320, 180)
 """Width and height of each picture of a preview."""
 
+_SOLID = 250
+"""Opacity from which nothing behind a pixel is seen, 0..255."""
 _VISIBLE = 24
 """Opacity from which a pixel belongs to the mark, 0..255."""
 
@@ -47,6 +49,11 @@ class Mark:
     def aspect(self) -> float:
         """Width divided by height."""
         return float(self.rgba.shape[1] / self.rgba.shape[0])
+
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing of it is see-through."""
+        return bool(self.rgba[..., 3].min() >= _SOLID)
 
     def encoded(self) -> bytes:
         """Return it as PNG."""
@@ -66,7 +73,7 @@ def read_mark(data: bytes) -> Mark:
             to send instead.
     """
     rgba = _decode(data)
-    keyed = bool(rgba[..., 3].min() >= 250) and _is_on_flat(rgba)
+    keyed = bool(rgba[..., 3].min() >= _SOLID) and _is_on_flat(rgba)
     if keyed:
         rgba = _without_background(rgba)
     mark = Mark(_trimmed(rgba), keyed)

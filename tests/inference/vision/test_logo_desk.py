@@ -105,6 +105,19 @@ def test_staff_are_told_that_a_flat_background_was_taken_off(desk: LogoDesk) -> 
     assert any("flat background was taken off" in note for note in examined.notes)
 
 
+def test_staff_are_told_that_a_whole_frame_is_no_logo(desk: LogoDesk) -> None:
+    frame = np.random.default_rng(1).integers(0, 256, (72, 128, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+
+    notes = {
+        name: desk.examine("b", [cv2.imencode(".png", picture)[1].tobytes()]).notes
+        for name, picture in (("frame", frame), ("small", frame[:100, :200]))
+    }
+
+    assert any("cut it to the logo" in note for note in notes["frame"])
+    assert not any("cut it to the logo" in note for note in notes["small"])
+    assert not any("cut it to the logo" in note for note in desk.examine("b", [mark_png(1, size=(900, 450))]).notes)
+
+
 def test_staff_are_told_that_a_logo_is_like_what_frames_show_anyway(tmp_path: Path) -> None:
     common, other = (READER.embed(read_mark(mark_png(seed)).rgba) for seed in (1, 2))
     desk = LogoDesk(
