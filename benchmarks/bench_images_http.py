@@ -39,7 +39,7 @@ import numpy as np
 from benchmarks.bench_text_http import HOST, milliseconds
 from benchmarks.report import machine_line
 from inference.testing import Cost
-from tests.kafka_broker import free_port
+from tests.live_server import free_port
 
 N_CONNECTIONS = 64
 SIDE_PX = 320

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from kafka.errors import KafkaError
 from streams.kafka import client_options, open_client
 from streams.settings import KafkaSettings
 from tests.conftest import require
+from tests.live_server import free_ports
 
 FOLDER = Path(__file__).resolve().parent / "kafka"
 JARS = FOLDER / "target" / "dependency"
@@ -46,18 +46,12 @@ def fetch_jars() -> str | None:
     return None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class KafkaBroker:
     """One broker process. Ports and data stay the same from start to start."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self._controller_port = free_port(), free_port()
+        self.port, self._controller_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "server.properties").write_text(self._properties())

@@ -286,11 +286,18 @@ class RtspServer:
             self._process.wait(10)
 
 
+def free_ports(n: int) -> list[int]:
+    """Name free loopback ports; all are held until the last is known, or one might be named twice."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(n)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
 def free_port() -> int:
-    """A TCP port nobody listens on at this moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Name a free loopback port."""
+    return free_ports(1)[0]
 
 
 def wait_for_port(port: int, *, within_s: float = 10.0) -> None:

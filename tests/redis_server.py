@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from inference.text.redis_address import RedisAddress
 from tests.conftest import require
-from tests.kafka_broker import free_port
+from tests.live_server import free_port
 
 LOCKED_PASSWORD = "r*ght"
 READY_TRIES = 500
