@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,13 +12,13 @@ from models.errors import DataError
 from models.logo_cache import SceneCache
 from models.logo_fonts import Part
 from models.logo_footage import Footage
-from models.logo_scenes import draw_scenes, through_codec
+from models.logo_scenes import draw_cover, draw_scenes, through_codec
 from tests.models.logo_footage import write_footage
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="scenes go through the program ffmpeg")
 
 
-SEED = 8
+SEED = 20
 """One whose scene is three frames with marks on them."""
 
 
@@ -59,6 +60,21 @@ def test_marks_lie_on_the_frame_apart_from_each_other(scenes):
                 apart_x = a.left + a.width <= b.left or b.left + b.width <= a.left
                 apart_y = a.top + a.height <= b.top or b.top + b.height <= a.top
                 assert apart_x or apart_y
+
+
+def test_a_cover_hides_one_side_of_a_mark_and_no_more_than_a_third():
+    picture = np.zeros((60, 160, 4), np.uint8)
+    sides = set()
+    for seed in range(60):
+        cover = draw_cover(Random(seed), picture)
+        rows, columns = cover.rgba.shape[:2]
+        assert (cover.rgba[:, :, 3] == 255).all()
+        assert rows * columns <= 0.36 * 60 * 160
+        assert cover.left in (0, 160 - columns)
+        assert cover.top in (0, 60 - rows)
+        assert rows == 60 or columns == 160
+        sides.add((cover.left > 0, cover.top > 0, rows == 60))
+    assert len(sides) == 4
 
 
 def test_the_two_sides_share_no_footage(folder, footage):
