@@ -18,8 +18,8 @@ from models.logo_codec import Bytes, Floats, Planes, crops, packed
 N_NUMBERS = 128
 """Of an embedding."""
 
-MOST_MARGIN = 0.3
-"""A larger lead over the next mark says no more."""
+MOST_MARGIN, CLEAR_MARGIN = 0.3, 0.2
+"""A larger lead over the next mark says no more; below a clear one each step counts twice: many plain shapes are alike."""
 LOOK_WORTH, MOST_LOOKS = 0.05, 3
 """What each further look adds to a score, and how many of them at most."""
 WHOLE_WORTH = 0.3
@@ -60,6 +60,7 @@ class Match:
         """What thresholds are laid on: likeness and margin, more with every look, less where a whole overlay is unlikely."""
         further = LOOK_WORTH * min(self.looks - 1, MOST_LOOKS)
         doubt = WHOLE_WORTH * (1.0 - self.whole) - PLACE_WORTH * math.log10(max(self.place, 0.01))
+        doubt += max(0.0, CLEAR_MARGIN - self.margin)
         return self.likeness + self.margin + further - doubt
 
 

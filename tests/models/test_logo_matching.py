@@ -7,6 +7,7 @@ import pytest
 
 from models.logo_codec import planes_of
 from models.logo_matching import (
+    CLEAR_MARGIN,
     LOOK_WORTH,
     MOST_LOOKS,
     MOST_MARGIN,
@@ -135,3 +136,17 @@ def test_of_what_was_seen_some_can_be_kept():
     assert kept.numbers.tolist() == look.numbers[1:].tolist()
     assert kept.looks is not None
     assert kept.looks.tolist() == [1.0]
+
+
+def test_a_lead_that_is_not_clear_counts_twice():
+    index = MarkIndex({"a": numbers({0: 1.0}), "b": numbers({1: 1.0})})
+
+    clear, close = matches_of(seen({0: 1.0, 1: 0.5}, {0: 1.0, 1: 0.9}), index)
+
+    assert clear.margin > CLEAR_MARGIN > close.margin
+    assert clear.score == pytest.approx(clear.likeness + clear.margin - _doubt())
+    assert close.score == pytest.approx(close.likeness + 2 * close.margin - CLEAR_MARGIN - _doubt())
+
+
+def _doubt():
+    return 0.1 * WHOLE_WORTH - PLACE_WORTH * np.log10(0.8)
