@@ -90,9 +90,9 @@ class Networks:
 
     def _present(self, seen: Seen, newest: np.ndarray, index: MarkIndex) -> Seen:
         checked = np.flatnonzero(index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
-        planes, kept = planes_of([newest]), np.ones(len(seen.boxes), np.bool_)
+        kept = np.ones(len(seen.boxes), np.bool_)
         if len(checked):
-            now = self.tell(crops(planes, seen.boxes[checked]))[:, :N_NUMBERS]
+            now = self.tell(crops(planes_of([newest]), seen.boxes[checked]))[:, :N_NUMBERS]
             kept[checked] = still_there(seen.numbers[checked], now)
         return seen.only(kept)
 

@@ -45,8 +45,8 @@ class LogoLook:
     """A look before the networks."""
 
     planes: Planes
-    newest: Planes | None
-    """Of the newest frame, where `planes` are of several."""
+    newest: Pixels | None
+    """The newest frame, where `planes` are of several."""
     at: LookAt
 
 
@@ -99,7 +99,7 @@ class LogoDetector(StagedDetector[FrameSample, LogoLook | None, LogoOutputs]):
         frame = frame_of(sample.picture)
         recent = self._frames.add(sample.room_id, sample.session_id, sample.pts_s, frame)
         frames = frames_of_look(recent.frames, recent.number)
-        newest = planes_of(frames[-1:]) if len(frames) > 1 else None
+        newest = frame if len(frames) > 1 else None
         return LogoLook(planes_of(frames), newest, LookAt(sample.room_id, sample.session_id, sample.pts_s))
 
     async def infer(self, prepared: LogoLook | None, *, deadline_s: float | None) -> LogoOutputs:
@@ -129,12 +129,13 @@ class LogoDetector(StagedDetector[FrameSample, LogoLook | None, LogoOutputs]):
         seen = self._memory.add(prepared.at, (width, height), seen)
         return LogoOutputs(seen=seen, size=(width, height), timings=tuple(one.timing for one in tickets if one.timing is not None))
 
-    async def _present(self, seen: Seen, newest: Planes, tickets: list[Ticket], deadline_s: float | None) -> Seen:
+    async def _present(self, seen: Seen, newest: Pixels, tickets: list[Ticket], deadline_s: float | None) -> Seen:
         """Leave out what is like an enrolled logo and no longer there."""
         checked = np.flatnonzero(self._book.page.index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
         if not len(checked):
             return seen
-        now = await self._tell(newest, seen.boxes[checked], tickets, deadline_s)
+        alone = await self._host.run(self.name, lambda: planes_of([newest]), deadline_s=deadline_s)
+        now = await self._tell(alone, seen.boxes[checked], tickets, deadline_s)
         kept = np.ones(len(seen.boxes), np.bool_)
         kept[checked] = still_there(seen.numbers[checked], now[:, :N_NUMBERS])
         return seen.only(kept)
