@@ -147,7 +147,8 @@ class Outbox:
 
     def mark_dead(self, row: Row, *, reason: str, letter: CloudEvent | None) -> Future[int]:
         """Give a row up for good, with the dead letter that tells so."""
-        return self._do(outbox_file.mark_dead(row.seq, reason=reason, letter=letter, done_s=self._wall_s()))
+        work = outbox_file.mark_dead(row.seq, reason=reason, letter=letter, done_s=self._wall_s())
+        return self._do(work, events=() if letter is None else (letter,))
 
     def purge(self, *, older_than_s: float) -> Future[int]:
         """Remove up to one chunk of rows done before that wall-clock moment."""
@@ -184,9 +185,9 @@ class Outbox:
         self._thread.join()
         self._file.close()
 
-    def _do(self, work: Work) -> Future[int]:
+    def _do(self, work: Work, *, events: tuple[CloudEvent, ...] = ()) -> Future[int]:
         with self._ready:
-            return self._submit(_Command(work))
+            return self._submit(_Command(work, events=events))
 
     def _submit(self, command: _Command) -> Future[int]:
         if self._closing:

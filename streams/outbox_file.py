@@ -10,7 +10,8 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -156,19 +157,31 @@ class OutboxFile:
         with self._reading:
             return self._reader.execute(statement, values).fetchall()
 
+    @contextmanager
+    def _one_moment(self) -> Iterator[sqlite3.Connection]:
+        """Lend the reading connection for several queries that all see the file as one commit left it."""
+        with self._reading:
+            self._reader.execute("BEGIN")
+            try:
+                yield self._reader
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("ROLLBACK")
+
     def pending(self, limit: int, *, per_key: int) -> list[Row]:
         """Return waiting rows: keys with the severest row first, then the longest waiting; within a key in order of commit."""
-        keys = self.read(
-            "SELECT topic, key, max(severity) AS worst, min(seq) AS first FROM alerts WHERE state = 0 "
-            "GROUP BY topic, key ORDER BY worst DESC, first LIMIT ?",
-            (limit,),
-        )
         rows: list[Row] = []
-        for topic, key, _, _ in keys:
-            query = f"SELECT {COLUMNS} FROM alerts WHERE state = 0 AND topic = ? AND key = ? ORDER BY seq LIMIT ?"
-            rows.extend(map(_row, self.read(query, (topic, key, min(per_key, limit - len(rows))))))
-            if len(rows) >= limit:
-                break
+        with self._one_moment() as reader:
+            keys = reader.execute(
+                "SELECT topic, key, max(severity) AS worst, min(seq) AS first FROM alerts WHERE state = 0 "
+                "GROUP BY topic, key ORDER BY worst DESC, first LIMIT ?",
+                (limit,),
+            ).fetchall()
+            for topic, key, _, _ in keys:
+                query = f"SELECT {COLUMNS} FROM alerts WHERE state = 0 AND topic = ? AND key = ? ORDER BY seq LIMIT ?"
+                rows.extend(map(_row, reader.execute(query, (topic, key, min(per_key, limit - len(rows))))))
+                if len(rows) >= limit:
+                    break
         return rows
 
     def since(self, seq: int, limit: int) -> list[Row]:
@@ -182,8 +195,9 @@ class OutboxFile:
 
     def backlog(self) -> Backlog:
         """Count what waits and what is dead."""
-        (n_pending, oldest_s), *_ = self.read("SELECT count(*), min(created_s) FROM alerts WHERE state = 0")
-        (n_dead,), *_ = self.read("SELECT count(*) FROM alerts WHERE state = ?", (RowState.DEAD,))
+        with self._one_moment() as reader:
+            n_pending, oldest_s = reader.execute("SELECT count(*), min(created_s) FROM alerts WHERE state = 0").fetchone()
+            (n_dead,) = reader.execute("SELECT count(*) FROM alerts WHERE state = ?", (RowState.DEAD,)).fetchone()
         return Backlog(n_pending, n_dead, oldest_s)
 
     def snapshot(self, name: str) -> bytes | None:

@@ -219,6 +219,40 @@ def test_dead_row_leaves_with_its_letter(outbox: Outbox) -> None:
     assert (outbox.backlog().n_dead, outbox.backlog().n_pending) == (1, 2)
 
 
+def test_listener_hears_of_a_dead_letter_as_of_any_event(outbox: Outbox) -> None:
+    heard: list[str] = []
+    outbox.put([event("e1")]).result(5)
+    outbox.subscribe(lambda events: heard.extend(one.id for one in events))
+
+    outbox.mark_dead(outbox.pending(1)[0], reason="too large", letter=event("letter", topic="livewarden.dead.v1")).result(5)
+    outbox.close()
+
+    assert heard == ["letter"]
+
+
+def test_what_waits_is_read_as_of_one_moment(outbox: Outbox) -> None:
+    """A row and its letter change places in one commit: whoever reads meanwhile sees one of them, never none or both."""
+    outbox.put([event("e0", room="r0")]).result(5)
+    over = threading.Event()
+
+    def bury_on_and_on() -> None:
+        try:
+            for n in range(1, 300):
+                row = outbox.pending(10)[0]
+                outbox.mark_dead(row, reason="on", letter=event(f"e{n}", room=f"r{n}")).result(5)
+        finally:
+            over.set()
+
+    thread = threading.Thread(target=bury_on_and_on)
+    thread.start()
+    seen: set[int] = set()
+    while not over.is_set():
+        seen.add(len(outbox.pending(10)))
+    thread.join(30)
+
+    assert seen == {1}
+
+
 def test_unanswered_rows_stay_and_are_counted(outbox: Outbox) -> None:
     outbox.put([event("e1")]).result(5)
     outbox.mark_unanswered(outbox.pending(1)).result(5)

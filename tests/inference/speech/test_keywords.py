@@ -73,8 +73,8 @@ def listening(
 ) -> Iterator[tuple[KeywordDetector, FakeSession]]:
     """A detector whose acoustic model hears the same whatever is said, and that model's session."""
     net = FakeSession("units", hears(spoken), input_names=("features",), failures=failures)
-    with fake_device() as device:
-        voice = Lane("vad", FakeSession(compute=loud_is_speech, input_names=(CHUNKS,)), device, max_queue=64)
+    with fake_device() as device, fake_device() as voice_device:  # so that a test that holds the one does not stop the other
+        voice = Lane("vad", FakeSession(compute=loud_is_speech, input_names=(CHUNKS,)), voice_device, max_queue=64)
         lane = Lane("units", net, device, max_queue=64)
         voice.warm()
         lane.warm()
