@@ -7,10 +7,9 @@ The folder holds `video/` and `games/`; only its test side is looked at. Half of
 show an enrolled mark, a quarter a strange one, a quarter none; each is looked at five times, four seconds apart. A happening is
 found where some look names the right mark at its place. For each way the threshold is the lowest at which 97 % of the findings
 are right; recall, overlap and false findings an hour are at that threshold, and for the networks once more at the shipped one from
-which a person looks, and as the shipped policy publishes them: two of three looks at that threshold. One thread, both ways on the
-same frames in turns. The networks look as the detector does: in turns at one frame and at those of all looks so far, and gather
-what they see. `--unmarked` adds happenings without an enrolled mark, half of them with a strange one, and `--moving` so many of
-each motion, for the networks alone.
+which a person looks, and as the shipped policy publishes them. One thread, both ways on the same frames in turns. The networks
+look as the detector does: in turns at one frame and at those of all looks so far, and gather what they see. `--unmarked` adds
+happenings without an enrolled mark, half of them with a strange one, and `--moving` so many of each motion, for the networks alone.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ import numpy as np
 
 from benchmarks.logo_happenings import LENGTH_S, LOOK_S, LOOKS, Happening, Laid, Motion, draw_happening, mark_rgba
 from benchmarks.logo_sift import SiftIndex
-from benchmarks.logo_ways import HEADER, Said, Way, published
+from benchmarks.logo_ways import HEADER, PublishRule, Said, Way, published
 from benchmarks.report import machine_line
 from inference.devices import DeviceShare
 from inference.sessions import OnnxSession
 from inference.verdicts import ModelRef
-from inference.vision.logo import CHECKED_FROM
+from inference.vision.logo import CHECKED_FROM, calibration_of
 from models.logo_codec import crops, frames_of_look, planes_of
 from models.logo_fonts import Part
 from models.logo_footage import Footage
@@ -58,7 +57,7 @@ class Networks:
             ref = ModelRef(manifest.name, manifest.version, manifest.sha256)
             self._sessions[name] = OnnxSession(graph, ref=ref, share=DeviceShare.auto("cpu"))
             if name == "logo-teller":
-                self.review = manifest.number("review")
+                self.rule = PublishRule.shipped(calibration_of(manifest.number("review"), manifest.number("block")))
         self.strangers = np.load(folder / "logo-teller" / "strangers.npy").astype(np.float32)
 
     def find(self, planes: np.ndarray) -> np.ndarray:
@@ -150,7 +149,7 @@ def look_at(
             said["sift", size] += [Said(match.mark, match.n_inliers, match.box, number) for match in sift.look(frames)]
             cost_s["sift", size] += time.process_time() - started_s
     for size in enrolled:
-        said["networks, published", size] = published(said["networks", size])
+        said["networks, published", size] = published(said["networks", size], networks.rule)
         cost_s["networks, published", size] = cost_s["networks", size]
     for key, way in ways.items():
         way.cpu_ms.append(cost_s[key] / len(LOOKS) * 1e3)
@@ -164,12 +163,12 @@ def unmarked(footage: Footage, networks: Networks, n_enrolled: int, *, n_happeni
     for at in range(n_happenings):
         happening = draw_happening(seed * 100_000 + 50_000 + at, footage, 2 * STRANGERS_FROM + at if at % 2 else None)
         said = said_of(happening, networks, index)
-        for name, rows in zip(scores, (said, published(said)), strict=True):
+        for name, rows in zip(scores, (said, published(said, networks.rule)), strict=True):
             scores[name].append(max((one.score for one in rows), default=-1.0))
     hours = n_happenings * LENGTH_S / 3600
-    lines = [f"{hours:.2f} h unmarked, {n_enrolled} enrolled, at {networks.review:.2f} and above:"]
+    lines = [f"{hours:.2f} h unmarked, {n_enrolled} enrolled, at {networks.rule.least:.2f} and above:"]
     for name, highest in scores.items():
-        over = sum(score >= networks.review for score in highest)
+        over = sum(score >= networks.rule.least for score in highest)
         lines.append(f"{name}: {over}; the highest: {', '.join(f'{score:.2f}' for score in sorted(highest)[:-11:-1])}")
     return "\n".join(lines)
 
@@ -195,7 +194,7 @@ def moving(footage: Footage, networks: Networks, n_enrolled: int, *, n_happening
         for at in range(n_happenings):
             number = random.randrange(n_enrolled)
             happening = draw_happening(seed * 100_000 + 70_000 + at, footage, number, motion)
-            said = [one for one in said_of(happening, networks, index) if one.score >= networks.review]
+            said = [one for one in said_of(happening, networks, index) if one.score >= networks.rule.least]
             hits = [share for one in said if one.mark == str(number) and (share := one.overlap(happening)) > 0.1]
             n_wrong += len(said) - len(hits)
             shares += hits
@@ -240,14 +239,14 @@ def main() -> None:
     print(machine_line("onnxruntime-gpu", "opencv-python-headless", "numpy"))
     if args.happenings:
         ways, wanted = run(footage, networks, args.enrolled, n_happenings=args.happenings, seed=args.seed)
-        print(f"\n{args.happenings} happenings, {len(wanted)} with an enrolled mark\n")
+        print(f"\n{args.happenings} happenings, {len(wanted)} with an enrolled mark; published: {networks.rule}\n")
         print(HEADER)
         for way in ways:
             n_other = args.happenings - len(wanted)
             if "published" not in way.name:
                 print(way.row(wanted, n_other, way.precise_from()), flush=True)
             if way.name.startswith("networks"):
-                print(way.row(wanted, n_other, networks.review), flush=True)
+                print(way.row(wanted, n_other, networks.rule.least), flush=True)
     if args.unmarked:
         print("\n" + unmarked(footage, networks, max(args.enrolled), n_happenings=args.unmarked, seed=args.seed), flush=True)
     if args.moving:

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks.logo_happenings import LENGTH_S, LOOKS, Happening, Laid, Rect
+from inference.policy_book import PolicyBook
+from inference.samples import Modality
+from models.calibration import Calibration
 from models.logo_boxes import overlaps
+from models.taxonomy import Taxonomy
 
 PRECISION = 0.97
 COLUMNS = (
@@ -45,15 +49,41 @@ class Said:
         return float(overlaps(np.array([self.box], np.float32), np.array([wanted], np.float32))[0, 0])
 
 
-def published(said: Sequence[Said]) -> list[Said]:
-    """What the shipped policy would publish: a mark counts by the second best of three looks in a row."""
+@dataclass(frozen=True, slots=True)
+class PublishRule:
+    """When the shipped policy publishes an enrolled logo, in terms of `Said.score`."""
+
+    least: float
+    """Of a hit."""
+    hits: int
+    window: int
+    sure: float
+    """Of a hit that needs no other."""
+
+    @staticmethod
+    def shipped(calibration: Calibration) -> PublishRule:
+        """Read it from the default policy."""
+        policy = PolicyBook.load(taxonomy=Taxonomy.load()).for_room("")
+        rule = policy.rule_for("competitor.logo", Modality.IMAGE)
+        assert rule is not None
+        sure = float("inf") if rule.sure is None else calibration.invert(rule.sure)
+        return PublishRule(calibration.invert(rule.review), rule.hits, rule.window, sure)
+
+    def __str__(self) -> str:
+        return f"{self.hits} of {self.window} looks at {self.least:.2f}, or one at {self.sure:.2f}"
+
+
+def published(said: Sequence[Said], rule: PublishRule) -> list[Said]:
+    """What would be published: a mark counts by the last hit that is needed in some window of looks, or by a sure one."""
     out = []
     for mark in {one.mark for one in said}:
         best = {number: max(rows, key=lambda one: one.score) for number, rows in _by_look(said, mark).items()}
-        for last in range(1, len(LOOKS)):
-            window = sorted((best[number] for number in range(last - 2, last + 1) if number in best), key=lambda one: -one.score)
-            if len(window) > 1:
-                out.append(replace(window[0], score=window[1].score))
+        out += [one for one in best.values() if one.score >= rule.sure]
+        for last in range(len(LOOKS)):
+            numbers = range(last - rule.window + 1, last + 1)
+            window = sorted((best[number] for number in numbers if number in best), key=lambda one: -one.score)
+            if len(window) >= rule.hits:
+                out.append(replace(window[0], score=window[rule.hits - 1].score))
     return out
 
 

@@ -47,6 +47,28 @@ def test_the_shipped_policies_judge_every_label_of_every_modality():
             assert all(policy.rule_for(label.code, Modality(modality)) is not None for modality in label.modalities), label.code
 
 
+@pytest.mark.parametrize(
+    ("scene", "modality"), [(Scene.OCR, Modality.IMAGE), (Scene.ASR, Modality.AUDIO), (Scene.DANMAKU, Modality.TEXT)]
+)
+def test_the_shipped_policy_quotes_the_words_that_it_judges(scene: Scene, modality: Modality):
+    policy = load()["default"]
+    for label in TAXONOMY:
+        said = Finding(label.code, 0.99, modality, "words", text="说的话")
+        (judged,) = policy.decide([said], scene=scene).judged
+        reason = policy.reason(judged, scene=scene)
+        assert "说的话" in reason.zh, label.code
+        assert "说的话" in reason.en, label.code
+
+
+@pytest.mark.parametrize(("scene", "modality"), [(Scene.ASR, Modality.AUDIO), (Scene.DANMAKU, Modality.TEXT)])
+def test_what_is_said_once_counts_by_the_shipped_policy(scene: Scene, modality: Modality):
+    policy = load()["default"]
+    for label in (label for label in TAXONOMY if label.family != "quality"):  # nobody says those
+        rule = policy.rule_of(Finding(label.code, 0.99, modality, "words", text="说的话"), scene=scene)
+        assert rule is not None
+        assert (rule.hits, rule.window) == (1, 1), label.code
+
+
 def test_the_shipped_policy_never_advises_to_cut_a_stream_for_what_a_viewer_wrote():
     for policy in load():
         rules = [policy.rule_for(label.code, Modality.TEXT) for label in TAXONOMY if "text" in label.modalities]
