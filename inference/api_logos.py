@@ -36,6 +36,7 @@ class LogoQuery(BaseModel):
     title: str = ""
     min_area: float = 0.0
     zone: list[str] = Field(default=[], description="where it counts: `top-right`, or `x,y,width,height` in fractions")
+    words: list[str] = Field(default=[], description="what it says: read on the screen, that counts as well")
     owner: str = ""
     force: bool = Field(default=False, description="enrol although it is like another one")
 
@@ -46,6 +47,7 @@ class LogoQuery(BaseModel):
             title=self.title,
             min_area=self.min_area,
             zones=tuple(self.zone),
+            words=tuple(self.words),
             owner=self.owner,
             force=self.force,
         )

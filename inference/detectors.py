@@ -36,6 +36,10 @@ class TextLine:
     """Mean probability of the characters read, 0..1."""
 
 
+LineReader = Callable[[TextLine], Sequence[Finding]]
+"""What a line says by where it stands, too: the words of enrolled logos."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechSegment:
     """A stretch of speech `[start_s, end_s)` on the session's timeline."""

@@ -25,7 +25,7 @@ logos_app = typer.Typer(
     no_args_is_help=True, help="Logos and watermarks that are looked for in every room: enrol one picture, find it live."
 )
 
-COLUMNS = ("logo", "label", "title", "pictures", "least area", "zones", "enrolled")
+COLUMNS = ("logo", "label", "title", "pictures", "least area", "zones", "words", "enrolled")
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="livewarden.yaml with data_dir and models.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value.")]
@@ -44,6 +44,9 @@ def add(
     zone: Annotated[
         list[str] | None, typer.Option("--zone", help="Where it counts: top-right, or x,y,width,height in fractions.")
     ] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--words", help="What it says: read on the screen, that counts as well. Several times.")
+    ] = None,
     owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Enrol although it is like another one.")] = False,
     as_json: AsJson = False,
@@ -51,7 +54,8 @@ def add(
 ) -> None:
     """Enrol a logo; every worker looks for it within seconds. Says what is weak about its pictures, and where the preview lies."""
     with mistakes_told():
-        order = LogoOrder(label=label, title=title, min_area=min_area, zones=tuple(zone or ()), owner=owner, force=force)
+        zones, said = tuple(zone or ()), tuple(words or ())
+        order = LogoOrder(label=label, title=title, min_area=min_area, zones=zones, words=said, owner=owner, force=force)
         logo, examined = _desk(config).enrol(name or _name_of(files[0]), _read(files), order)
         if as_json:
             echo_json(logo_view(logo) | {"notes": examined.notes})
@@ -135,6 +139,7 @@ def logo_view(logo: Enrolled[LogoEntry]) -> dict[str, Any]:
         "n_pictures": len(entry.pictures),
         "min_area": entry.min_area,
         "zones": entry.zones,
+        "words": entry.words,
         "owner": entry.owner,
         "enrolled_at": entry.enrolled_at,
     }
@@ -144,7 +149,8 @@ def _row(logo: Enrolled[LogoEntry]) -> tuple[str, ...]:
     entry = logo.entry
     zones = "; ".join(",".join(f"{side:g}" for side in zone) for zone in entry.zones) or "everywhere"
     area = f"{entry.min_area:.2%}" if entry.min_area else ""
-    return (logo.ref, entry.label, entry.title, str(len(entry.pictures)), area, zones, f"{entry.enrolled_at:%Y-%m-%d %H:%M}")
+    words, enrolled = "; ".join(entry.words), f"{entry.enrolled_at:%Y-%m-%d %H:%M}"
+    return (logo.ref, entry.label, entry.title, str(len(entry.pictures)), area, zones, words, enrolled)
 
 
 def _tell(examined: Examined) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from inference.clock import Clock
-from inference.detectors import Detector, TextReader
+from inference.detectors import Detector, LineReader, TextReader
 from inference.devices import DeviceShare
 from inference.enrolment import Follower
 from inference.errors import ConfigError, LivewardenError
@@ -41,8 +41,9 @@ from inference.vision.crops import WIDTHS_PX
 from inference.vision.ctc import CtcAlphabet, GreedySession
 from inference.vision.gallery import GalleryDetector, title_reader
 from inference.vision.gallery_book import Gallery
+from inference.vision.lettering import lettering_reader
 from inference.vision.logo import LogoDetector
-from inference.vision.logo_book import logo_store
+from inference.vision.logo_book import LogoBook, logo_store, page_of
 from inference.vision.ocr import LaneModel, OcrDetector, OcrLimits, OcrModels, search_size
 from inference.vision.porn import PornDetector
 from inference.vision.quality import QualityDetector
@@ -150,15 +151,17 @@ def build_detectors(
     text_labels = frozenset(label.code for label in Taxonomy.load())
     followers: list[Follower[Any]] = []
     shown: list[GalleryDetector] = []
+    taught: list[LogoBook] = []
     read = title_reader(text.findings, lambda: shown[0].gallery if shown else Gallery())
+    read_line = lettering_reader(lambda: taught[0].page if taught else page_of([]))
     makers: tuple[Callable[[], Detector | None], ...] = (
         lambda: _porn(loader, host),
         lambda: CodesDetector(text.findings, host=host, text_labels=text_labels),
-        lambda: _ocr(loader, read, host, text_labels, options.ocr),
+        lambda: _ocr(loader, read, read_line, host, text_labels, options.ocr),
         lambda: VadDetector(loader.voice(), host=host),
         lambda: _spotting(loader, term_source(text, device.clock), host, text_labels),
         lambda: QualityDetector(host=host),
-        lambda: _logos(loader, options.shared_dir, host, text_labels, followers),
+        lambda: _logos(loader, options.shared_dir, host, text_labels, followers, taught),
         lambda: _gallery(loader, options.shared_dir, host, text_labels, followers, shown),
         lambda: _transcripts(loader, options.recogniser, text.findings, host, text_labels),
         lambda: _sounds(loader, host),
@@ -192,7 +195,9 @@ def _porn(loader: Loader, host: Host) -> Detector:
     return PornDetector(lane, stored.manifest, host=host)
 
 
-def _ocr(loader: Loader, read: TextReader, host: Host, text_labels: frozenset[str], settings: OcrSettings) -> Detector:
+def _ocr(
+    loader: Loader, read: TextReader, read_line: LineReader, host: Host, text_labels: frozenset[str], settings: OcrSettings
+) -> Detector:
     # All of it is looked up before anything is loaded: half a reader reads nothing.
     names: Sequence[str] = (OCR_DET, OCR_REC, OCR_CLS) if settings.turned else (OCR_DET, OCR_REC)
     found = {name: loader.live(name) for name in names}
@@ -211,7 +216,8 @@ def _ocr(loader: Loader, read: TextReader, host: Host, text_labels: frozenset[st
         layout = GraphLayout(warm_shapes=_line_shapes(found[OCR_CLS].manifest, (width,)))
         cls = LaneModel(loader.lane(found[OCR_CLS], layout), found[OCR_CLS].manifest)
     models = OcrModels(LaneModel(det_lane, det), LaneModel(rec_lane, rec), alphabets[0], cls)
-    return OcrDetector(models, read, host=host, text_labels=text_labels, limits=OcrLimits(side_px=settings.side_px))
+    limits = OcrLimits(side_px=settings.side_px)
+    return OcrDetector(models, read, host=host, text_labels=text_labels, read_line=read_line, limits=limits)
 
 
 def alphabet_of(session: OnnxSession, manifest: Manifest) -> CtcAlphabet:
@@ -241,9 +247,15 @@ def _line_shapes(manifest: Manifest, widths_px: Sequence[int]) -> tuple[Mapping[
 
 
 def _logos(
-    loader: Loader, data_dir: Path | None, host: Host, labels: frozenset[str], followers: list[Follower[Any]]
+    loader: Loader,
+    data_dir: Path | None,
+    host: Host,
+    labels: frozenset[str],
+    followers: list[Follower[Any]],
+    taught: list[LogoBook],
 ) -> LogoDetector:
     detector, book = open_logos(loader, host, labels)
+    taught.append(book)
     if data_dir is not None:
         follower = Follower(logo_store(data_dir), book.teach)
         follower.follow()

@@ -23,6 +23,7 @@ from inference.rules import Zone
 from inference.samples import Pixels
 from inference.verdicts import Box
 from inference.vision.marks import read_mark
+from inference.vision.title_names import TitleNames
 from models.logo_matching import MarkIndex
 
 Vectors = NDArray[np.float32]
@@ -54,6 +55,8 @@ class LogoEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Smaller boxes than this share of the frame do not count, 0..1."""
     zones: tuple[tuple[float, float, float, float], ...] = ()
     """Where it counts: x, y, width, height in fractions of the frame; empty: everywhere."""
+    words: tuple[str, ...] = ()
+    """What it says, as it stands on the screen: read there it is a witness beside its look."""
     owner: str = ""
     """Who enrolled it."""
     enrolled_at: datetime
@@ -130,6 +133,8 @@ class LogoPage:
     """By name."""
     index: MarkIndex
     """Their embeddings, to be compared with what is seen."""
+    words: TitleNames
+    """What they say, to be compared with what is read."""
 
     def __repr__(self) -> str:
         return f"LogoPage({len(self.logos)} logos)"
@@ -138,7 +143,8 @@ class LogoPage:
 def page_of(logos: Sequence[tuple[Enrolled[LogoEntry], Vectors]], strangers: Vectors | None = None) -> LogoPage:
     """Write a page from logos and their embeddings."""
     index = MarkIndex({logo.name: vectors for logo, vectors in logos}, strangers)
-    return LogoPage({logo.name: logo for logo, _ in logos}, index)
+    words = TitleNames.of([(logo.name, logo.entry.label, logo.entry.words) for logo, _ in logos])
+    return LogoPage({logo.name: logo for logo, _ in logos}, index, words)
 
 
 class LogoBook:

@@ -18,6 +18,7 @@ from inference.enrolment import Enrolled
 from inference.errors import InvalidSample
 from inference.vision.logo_book import LogoBook, LogoEntry, LogoStore, MarkReader, Vectors, pictures_of, read_zone
 from inference.vision.marks import MAX_MARK_PX, Mark, detail_of, preview, read_mark
+from inference.vision.title_names import MIN_CHARACTERS, MIN_LATIN, is_telling
 from models.errors import UnknownLabel
 from models.logo_prototypes import whole_of
 
@@ -26,6 +27,7 @@ MAX_PICTURES = 8
 MAX_LOGOS = 2000
 """Logos in force at once."""
 MAX_TITLE = 80
+MAX_WORDS = 8
 PREVIEW = "preview.png"
 """File beside the pictures that shows what is looked for."""
 
@@ -55,6 +57,8 @@ class LogoOrder:
     min_area: float = 0.0
     zones: tuple[str, ...] = ()
     """Named or measured, see `read_zone`."""
+    words: tuple[str, ...] = ()
+    """What it says, see `LogoEntry.words`."""
     owner: str = ""
     force: bool = False
     """Enrol although it is like another one."""
@@ -179,12 +183,15 @@ class LogoDesk:
         except UnknownLabel as exc:
             raise InvalidSample(f"label: {exc}") from exc
         zones = tuple(read_zone(zone) for zone in order.zones)
+        words = tuple(filter(None, map(str.strip, order.words)))
+        _check_words(words)
         return LogoEntry(
             label=order.label,
             title=order.title or name,
             pictures=(),
             min_area=order.min_area,
             zones=zones,
+            words=words,
             owner=order.owner,
             enrolled_at=self._now(),
         )
@@ -200,6 +207,23 @@ class LogoDesk:
 def shown_pictures(logo: Enrolled[LogoEntry]) -> list[bytes]:
     """Return a logo's pictures as PNG; raises as `pictures_of`."""
     return [Mark(pixels).encoded() for pixels in pictures_of(logo)]
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse words that would be read everywhere, or nowhere.
+
+    Raises:
+        InvalidSample: too many, too long or too short.
+    """
+    if len(words) > MAX_WORDS:
+        raise InvalidSample(f"{len(words)} kinds of words; at most {MAX_WORDS} of one logo")
+    for said in words:
+        if len(said) > MAX_TITLE:
+            raise InvalidSample(f"words of {len(said)} characters; at most {MAX_TITLE}")
+        if not is_telling(said):
+            raise InvalidSample(
+                f"words {said!r} are on many screens; at least {MIN_CHARACTERS} characters, of Latin letters and digits {MIN_LATIN}"
+            )
 
 
 def _npy(vectors: Vectors) -> bytes:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detectors import Extras, Outputs, StagedDetector, TextLine, TextReader, timings_of
+from inference.detectors import Extras, LineReader, Outputs, StagedDetector, TextLine, TextReader, timings_of
 from inference.host import Host
 from inference.lanes import Lane
 from inference.samples import FrameSample, Modality, Pixels, Scene
@@ -106,7 +106,14 @@ class OcrDetector(StagedDetector[FrameSample, Page, OcrOutputs]):
     takes = FrameSample
 
     def __init__(
-        self, models: OcrModels, read: TextReader, *, host: Host, text_labels: frozenset[str], limits: OcrLimits | None = None
+        self,
+        models: OcrModels,
+        read: TextReader,
+        *,
+        host: Host,
+        text_labels: frozenset[str],
+        read_line: LineReader | None = None,
+        limits: OcrLimits | None = None,
     ) -> None:
         """Bind to the lanes.
 
@@ -115,6 +122,7 @@ class OcrDetector(StagedDetector[FrameSample, Page, OcrOutputs]):
             read: the text engine.
             host: threads and clock.
             text_labels: every code the text engine may report.
+            read_line: what else a single line may be, such as an enrolled logo's lettering.
             limits: bounds of cost.
 
         Raises:
@@ -123,6 +131,7 @@ class OcrDetector(StagedDetector[FrameSample, Page, OcrOutputs]):
         super().__init__(host, text_labels)
         self._models = models
         self._read = read
+        self._read_line = read_line or (lambda _: ())
         self._limits = limits or OcrLimits()
         self._rules = BoxRules.of(models.det.manifest)
         self._text_threshold = models.rec.manifest.number("text_threshold")
@@ -162,7 +171,8 @@ class OcrDetector(StagedDetector[FrameSample, Page, OcrOutputs]):
         """What the text engine says of each line, then of lines together where it says more."""
         found: list[Finding] = []
         for line in outputs.lines:
-            found += [self._finding(one, (line,), line.text, line.score, sample) for one in self._read(line.text, Scene.OCR)]
+            said = (*self._read(line.text, Scene.OCR), *self._read_line(line))
+            found += [self._finding(one, (line,), line.text, line.score, sample) for one in said]
         alone = {_meaning(finding) for finding in found}
         aspect = sample.picture.width / sample.picture.height
         for joined in join_lines(outputs.lines, aspect=aspect):

@@ -28,7 +28,7 @@ export class Logos extends Drawer {
     this.files = [];
     this.logos = null;
     this.examined = null;
-    this.form = { name: "", title: "", label: LABEL, zone: "", min_area: "" };
+    this.form = { name: "", title: "", words: "", label: LABEL, zone: "", min_area: "" };
   }
 
   async reload() {
@@ -52,14 +52,16 @@ export class Logos extends Drawer {
   }
 
   async enrol(force = false) {
-    const asked = Object.entries({ ...this.form, force: force ? "true" : "" }).filter(([name, value]) => value && name !== "name");
+    const { name: _, words, ...rest } = this.form;
+    const said = words.split(/[,;，；、]/).map((one) => ["words", one.trim()]);
+    const asked = [...Object.entries({ ...rest, force: force ? "true" : "" }), ...said].filter(([, value]) => value);
     const done = await this.ask(async () => {
       await api.enrolLogo(this.form.name, this.files, new URLSearchParams(asked));
     });
     if (!done) return;
     this.files = [];
     this.examined = null;
-    this.form = { ...this.form, name: "", title: "" };
+    this.form = { ...this.form, name: "", title: "", words: "" };
     await this.reload();
   }
 
@@ -88,6 +90,7 @@ export class Logos extends Drawer {
           el("span", { text: labelName(logo.label) })),
         el("div", { class: "line dim small" }, logo.zones.length ? zonesDrawn(logo.zones) : el("span", { text: word("everywhere") }),
           logo.min_area ? el("span", { text: word("leastArea", { share: percent(logo.min_area) }) }) : null,
+          logo.words.length ? el("span", { text: `“${logo.words.join("” “")}”` }) : null,
           logo.n_pictures > 1 ? el("span", { text: word("variants", { n: logo.n_pictures }) }) : null)),
       el("button", { type: "button", class: "ghost", text: word("remove"), onclick: () => this.remove(logo) }));
   }
@@ -106,7 +109,8 @@ export class Logos extends Drawer {
     const area = el("input", { type: "number", min: "0", max: "0.99", step: "0.001", placeholder: "0.001" });
     const fields = this.files.length
       ? el("div", { class: "row" }, this.field("name", el("input", { type: "text", maxlength: "40", spellcheck: "false" })),
-        this.field("title", el("input", { type: "text", maxlength: "80" })), this.field("label", label), this.field("zone", zone), this.field("min_area", area))
+        this.field("title", el("input", { type: "text", maxlength: "80" })), this.field("words", el("input", { type: "text", maxlength: "160" })),
+        this.field("label", label), this.field("zone", zone), this.field("min_area", area))
       : null;
     return el("section", { class: "try" }, drop, this.preview(), fields, this.verdict());
   }

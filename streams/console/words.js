@@ -142,6 +142,7 @@ const WORDS = {
   dropLogo: ["Drop pictures of one logo here (PNG, WebP, JPEG; see-through is best), or click to choose", "把同一台标的图片拖到这里（PNG、WebP、JPEG，透明底最佳），或点击选择"],
   logo_name: ["Name (a-z, 0-9, -)", "名称（a-z、0-9、-）"],
   logo_title: ["Title", "标题"],
+  logo_words: ["What it says (read on the screen, too)", "台标文字（OCR 读到也算）"],
   logo_label: ["Label", "标签"],
   logo_zone: ["Where it counts", "生效区域"],
   logo_min_area: ["Least area (share)", "最小面积（占比）"],

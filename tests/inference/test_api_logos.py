@@ -41,7 +41,12 @@ def files(*pictures: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
 
 
 async def test_a_logo_is_enrolled_shown_and_removed(client: httpx.AsyncClient) -> None:
-    asked: dict[str, Any] = {"title": "平台B", "zone": ["top-right", "0,0,0.5,0.5"], "min_area": 0.001}
+    asked: dict[str, Any] = {
+        "title": "平台B",
+        "zone": ["top-right", "0,0,0.5,0.5"],
+        "min_area": 0.001,
+        "words": ["平台B", "Plat B"],
+    }
 
     put = await client.put("/v1/logos/platform-b", params=asked, files=files(mark_png(1), mark_png(2)))
     listed = (await client.get("/v1/logos")).json()["logos"]
@@ -53,6 +58,7 @@ async def test_a_logo_is_enrolled_shown_and_removed(client: httpx.AsyncClient) -
     assert put.json()["notes"] == []
     assert [one["name"] for one in listed] == ["platform-b"]
     assert listed[0]["title"] == "平台B"
+    assert listed[0]["words"] == ["平台B", "Plat B"]
     assert listed[0]["zones"] == [[0.6, 0.0, 0.4, 0.35], [0.0, 0.0, 0.5, 0.5]]
     assert picture.content.startswith(b"\x89PNG")
     assert preview.content.startswith(b"\x89PNG")

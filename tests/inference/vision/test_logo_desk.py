@@ -26,11 +26,13 @@ def desk(tmp_path: Path) -> LogoDesk:
 
 
 def test_an_enrolled_logo_is_in_force_with_its_pictures_and_preview(desk: LogoDesk) -> None:
-    logo, examined = desk.enrol("b", [mark_png(1), mark_png(2)], LogoOrder(title="平台B", zones=("top-right",), min_area=0.001))
+    order = LogoOrder(title="平台B", zones=("top-right",), min_area=0.001, words=(" 平台B ", ""))
+    logo, examined = desk.enrol("b", [mark_png(1), mark_png(2)], order)
 
     assert desk.store.live() == (logo,)
     assert (logo.entry.title, logo.entry.label, logo.entry.enrolled_at) == ("平台B", "competitor.logo", NOW)
     assert logo.entry.zones == ((0.6, 0.0, 0.4, 0.35),)
+    assert logo.entry.words == ("平台B",)
     assert len(shown_pictures(logo)) == 2
     assert (logo.folder / PREVIEW).read_bytes() == examined.preview
 
@@ -76,6 +78,11 @@ def test_a_label_that_the_taxonomy_does_not_have_is_refused(desk: LogoDesk) -> N
         (LogoOrder(min_area=float("nan")), "min_area nan"),
         (LogoOrder(zones=("left",)), "zone 'left'"),
         (LogoOrder(title="x" * 81), "title of 81 characters"),
+        (LogoOrder(words=("台",)), "words '台' are on many screens; at least 2 characters, of Latin letters and digits 4"),
+        (LogoOrder(words=("TV",)), "words 'TV' are on many screens"),
+        (LogoOrder(words=("。。。",)), "words '。。。' are on many screens"),
+        (LogoOrder(words=("直" * 81,)), "words of 81 characters"),
+        (LogoOrder(words=("平台B",) * 9), "9 kinds of words; at most 8"),
     ],
 )
 def test_options_out_of_range_are_refused_and_nothing_is_enrolled(desk: LogoDesk, order: LogoOrder, says: str) -> None:

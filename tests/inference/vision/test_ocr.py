@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,18 @@ import numpy as np
 import pytest
 
 from inference.lanes import Device
+from inference.policy_book import PolicyBook
 from inference.registry import BuildOptions, Built, OcrSettings, build_detectors
 from inference.samples import Modality, Pixels, Scene
 from inference.text.check import TextChecker
-from inference.verdicts import Finding, TextMatch
+from inference.verdicts import Decision, Finding, TextMatch
+from inference.vision.logo_book import logo_store
+from inference.vision.logo_desk import LogoDesk, LogoOrder
 from inference.vision.ocr import OcrDetector, search_size
 from models.store import ModelStore
+from models.taxonomy import Taxonomy
 from tests.inference.samples_maker import advert, broadcast, frame, paint, scenery, video_frames
+from tests.inference.vision.marks_maker import READER, mark_png
 
 pytestmark = pytest.mark.models
 
@@ -118,6 +124,32 @@ async def test_a_frame_full_of_text_is_bounded_and_what_was_left_out_is_counted(
     detection = await ocr.detect(frame(page))
     assert 0 < len(detection.lines) <= 48
     assert detection.extras.n_dropped > 50
+
+
+async def test_the_words_of_an_enrolled_logo_are_the_logo_where_it_counts(
+    public_models: ModelStore, cpu_device: Device, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """The picture that was enrolled looks nothing like what is on the screen: it is the words that are found."""
+    order = LogoOrder(words=("ORCA LIVE",), zones=("top-left",))
+    desk = LogoDesk(logo_store(tmp_path), READER, check_label=str, now=lambda: datetime(2026, 11, 26, tzinfo=UTC))
+    desk.enrol("orca", [mark_png(1)], order)
+    options = BuildOptions(shared_dir=tmp_path)
+    built = build_detectors(public_models, cpu_device, TextChecker.load(base=False), threads=threads, options=options)
+    try:
+        (finding,) = (await built.detectors["ocr"].detect(frame(broadcast(written("ORCA LIVE 6688"))))).findings
+        elsewhere = (await built.detectors["ocr"].detect(frame(written("", "", "", "ORCA LIVE 6688")))).findings
+        talk = (await built.detectors["ocr"].detect(frame(written("I LIKE ORCA LIVE BECAUSE")))).findings
+    finally:
+        for lane in built.lanes:
+            lane.close()
+
+    assert (finding.label, finding.sublabel, finding.detector) == ("competitor.logo", "orca", "ocr")
+    assert finding.text is not None
+    assert letters(finding.text) == "ORCALIVE6688"
+    assert finding.boxes[0].y < 0.2
+    assert (elsewhere, talk) == ((), ())
+    judged = PolicyBook.load(taxonomy=Taxonomy.load()).for_room("").decide([finding])
+    assert judged.decision is Decision.REVIEW
 
 
 async def test_lines_that_stand_on_their_head_are_read_where_that_is_switched_on(

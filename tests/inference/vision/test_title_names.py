@@ -26,5 +26,13 @@ def test_a_name_of_two_words_may_be_written_as_one_or_two() -> None:
     assert [named.label for named in NAMES.within("darknight live")] == ["banned_game.gore"]
 
 
+@pytest.mark.parametrize(
+    ("text", "share"), [("自由毁灭战士", 1.0), ("自由毁灭战士 房间 123456", 0.75), ("今晚一起玩自由毁灭战士", 6 / 11)]
+)
+def test_a_name_may_have_to_make_up_a_share_of_the_letters(text: str, share: float) -> None:
+    assert len(NAMES.within(text, least_share=share - 0.01)) == 1
+    assert NAMES.within(text, least_share=share + 0.01) == ()
+
+
 def test_a_title_named_twice_is_told_once() -> None:
     assert len(NAMES.within("freedoom 自由毁灭战士")) == 1
