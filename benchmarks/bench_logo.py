@@ -29,11 +29,11 @@ from benchmarks.report import machine_line
 from inference.devices import DeviceShare
 from inference.sessions import OnnxSession
 from inference.verdicts import ModelRef
-from inference.vision.logo import CHECKED_FROM, calibration_of
+from inference.vision.logo import calibration_of
 from models.logo_codec import crops, frames_of_look, planes_of
 from models.logo_fonts import Part
 from models.logo_footage import Footage
-from models.logo_matching import N_NUMBERS, MarkIndex, Seen, matches_of, see, still_there
+from models.logo_matching import STRANGERS_FILE, MarkIndex, Seen, matches_of, see, still_there, to_check
 from models.logo_prototypes import prototypes_of
 from models.logo_sightings import Track, followed, gathered
 from models.shipped import FOLDER, Shipped
@@ -58,7 +58,7 @@ class Networks:
             self._sessions[name] = OnnxSession(graph, ref=ref, share=DeviceShare.auto("cpu"))
             if name == "logo-teller":
                 self.rule = PublishRule.shipped(calibration_of(manifest.number("review"), manifest.number("block")))
-        self.strangers = np.load(folder / "logo-teller" / "strangers.npy").astype(np.float32)
+        self.strangers = np.load(folder / "logo-teller" / STRANGERS_FILE).astype(np.float32)
 
     def find(self, planes: np.ndarray) -> np.ndarray:
         """Run the finder."""
@@ -88,12 +88,8 @@ class Networks:
             yield gathered(tracks[: len(seen.boxes)])
 
     def _present(self, seen: Seen, newest: np.ndarray, index: MarkIndex) -> Seen:
-        checked = np.flatnonzero(index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
-        kept = np.ones(len(seen.boxes), np.bool_)
-        if len(checked):
-            now = self.tell(crops(planes_of([newest]), seen.boxes[checked]))[:, :N_NUMBERS]
-            kept[checked] = still_there(seen.numbers[checked], now)
-        return seen.only(kept)
+        checked = to_check(seen, index)
+        return still_there(seen, checked, self.tell(crops(planes_of([newest]), seen.boxes[checked]))) if len(checked) else seen
 
     def _run(self, name: str, given: np.ndarray) -> np.ndarray:
         session = self._sessions[name]

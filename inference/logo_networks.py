@@ -18,14 +18,13 @@ from inference.vision.logo_book import LogoBook, MarkReader, Vectors, logo_store
 from inference.vision.logo_desk import LogoDesk
 from inference.vision.ocr import LaneModel
 from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED, Floats
+from models.logo_matching import STRANGERS_FILE
 from models.logo_prototypes import prototypes_of
 from models.store import ModelStore
 from models.taxonomy import Taxonomy
 
 SHAPES = ((360, 640), (640, 360), (480, 640))
 """Rows and columns of packed planes that the finder is warmed for: broadcasts, telephones, old cameras."""
-STRANGERS = "strangers.npy"
-"""File beside the teller's graph: embeddings of things that nobody enrolled."""
 MAX_VIEWS = 16
 """Views of a mark that run together."""
 
@@ -51,8 +50,8 @@ def direct_mark_reader(store: ModelStore) -> MarkReader:
         return prototypes_of(rgba, run)
 
     strangers = None
-    if STRANGERS in manifest.extra_files:
-        strangers = np.load(stored.onnx_path.with_name(STRANGERS), allow_pickle=False).astype(np.float32)
+    if STRANGERS_FILE in manifest.extra_files:
+        strangers = np.load(stored.onnx_path.with_name(STRANGERS_FILE), allow_pickle=False).astype(np.float32)
     return MarkReader(embed, manifest.sha256, strangers)
 
 

@@ -28,8 +28,12 @@ PLACE_WORTH = 0.2
 """What is taken from a score where an overlay is one in ten likely: scenery may be like a plain mark by chance."""
 MOST_SCORE = 1.0 + MOST_MARGIN + LOOK_WORTH * MOST_LOOKS
 
+CHECKED_FROM = 0.4
+"""Cosine with an enrolled mark from which it is asked whether the newest frame shows it, too."""
 STILL_THERE = 0.3
 """Cosine of what many frames and the newest alone show of a place below which it is no longer there."""
+STRANGERS_FILE = "strangers.npy"
+"""Beside the teller's graph: what nobody enrolls, for `MarkIndex`; float16, shape (n, 128), rows of length 1."""
 
 RunFinder = Callable[[Bytes], Floats]
 """Runs the finder: (1, 8, H / 2, W / 2) to (1, 5, h, w)."""
@@ -142,18 +146,22 @@ def see(planes: Planes, run_finder: RunFinder, run_teller: RunTeller, *, most: i
     return Seen(boxes, places.scores, told[:, N_NUMBERS], told[:, :N_NUMBERS])
 
 
-def still_there(then: Floats, now: Floats) -> NDArray[np.bool_]:
-    """Say of which places the newest frame shows what many frames show; a mark that jumped is in their median for a while.
+def to_check(seen: Seen, index: MarkIndex) -> NDArray[np.intp]:
+    """Choose the places of many frames that are like an enrolled mark: a mark that jumped is in their median for a while."""
+    return np.flatnonzero(index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
+
+
+def still_there(seen: Seen, checked: NDArray[np.intp], told: Floats) -> Seen:
+    """Leave out what the newest frame no longer shows.
 
     Args:
-        then: embeddings of the places on many frames, shape (n, 128).
-        now: on the newest alone, shape (n, 128).
-
-    Returns:
-        shape (n,).
+        seen: on many frames.
+        checked: places to judge; the others stay.
+        told: by the teller, of those places on the newest frame alone, shape (len(checked), 133).
     """
-    alike: NDArray[np.bool_] = np.einsum("ij,ij->i", then, now) >= STILL_THERE
-    return alike
+    kept = np.ones(len(seen.boxes), np.bool_)
+    kept[checked] = np.einsum("ij,ij->i", seen.numbers[checked], told[:, :N_NUMBERS]) >= STILL_THERE
+    return seen.only(kept)
 
 
 def matches_of(seen: Seen, index: MarkIndex, *, floor: float = 0.3) -> list[Match]:

@@ -17,8 +17,6 @@ from models.logo_matching import N_NUMBERS, RunFinder, RunTeller, see
 from models.logo_prototypes import prototypes_of
 from models.logo_renderings import Tint
 
-STRANGERS_FILE = "strangers.npy"
-"""Float16, shape (n, 128), rows of length 1."""
 N_MADE_UP, N_SCENERY = 1000, 4000
 FROM_NUMBER = 600_000_000
 """First number of the made-up ones: scenes draw below 500 million."""

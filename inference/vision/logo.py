@@ -28,7 +28,7 @@ from inference.vision.recent_frames import RecentFrames
 from models.calibration import Calibration
 from models.logo_boxes import moved, places_of
 from models.logo_codec import LONGEST_PX, N_FRAMES, SIDE_MULTIPLE_PX, Floats, Planes, crops, frames_of_look, packed, planes_of
-from models.logo_matching import MOST_SCORE, N_NUMBERS, Match, Seen, matches_of, still_there
+from models.logo_matching import MOST_SCORE, N_NUMBERS, Match, Seen, matches_of, still_there, to_check
 
 KEPT_S = 45.0
 """Frames farther apart than this say nothing of each other, seconds."""
@@ -36,8 +36,6 @@ MAX_ROOMS = 64
 """Rooms whose frames are kept: 9.7 MB each at 1280x720; more rooms see single frames, and find less."""
 LIKENESS_FLOOR = 0.3
 """Cosine below which nothing is said of a place."""
-CHECKED_FROM = 0.4
-"""Cosine with an enrolled logo from which it is asked whether the newest frame shows it, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,14 +129,11 @@ class LogoDetector(StagedDetector[FrameSample, LogoLook | None, LogoOutputs]):
 
     async def _present(self, seen: Seen, newest: Pixels, tickets: list[Ticket], deadline_s: float | None) -> Seen:
         """Leave out what is like an enrolled logo and no longer there."""
-        checked = np.flatnonzero(self._book.page.index.likeness(seen.numbers).max(axis=1, initial=-1.0) >= CHECKED_FROM)
+        checked = to_check(seen, self._book.page.index)
         if not len(checked):
             return seen
         alone = await self._host.run(self.name, lambda: planes_of([newest]), deadline_s=deadline_s)
-        now = await self._tell(alone, seen.boxes[checked], tickets, deadline_s)
-        kept = np.ones(len(seen.boxes), np.bool_)
-        kept[checked] = still_there(seen.numbers[checked], now[:, :N_NUMBERS])
-        return seen.only(kept)
+        return still_there(seen, checked, await self._tell(alone, seen.boxes[checked], tickets, deadline_s))
 
     async def _tell(self, planes: Planes, boxes: Floats, tickets: list[Ticket], deadline_s: float | None) -> Floats:
         """Ask the teller of every box; the first ticket stands for all in `tickets`."""

@@ -23,9 +23,9 @@ from models.logo_cache import SceneCache, Stored
 from models.logo_codec import Bytes, Floats
 from models.logo_fonts import Part
 from models.logo_marks import FAMILY, draw_mark, mark_seed
-from models.logo_matching import MOST_SCORE, MarkIndex, Seen, matches_of, see
+from models.logo_matching import MOST_SCORE, STRANGERS_FILE, MarkIndex, Seen, matches_of, see
 from models.logo_prototypes import prototypes_of
-from models.logo_strangers import N_MADE_UP, N_SCENERY, STRANGERS_FILE, strangers_of
+from models.logo_strangers import N_MADE_UP, N_SCENERY, strangers_of
 from models.networks.logo import LogoNets
 from models.networks.logo_train import load_nets
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.digests import sha256_of
 from models.errors import DataError
 from models.logo_codec import CROP_HEIGHT_PX, CROP_WIDTH_PX, N_CROP, N_PACKED
-from models.logo_strangers import STRANGERS_FILE
+from models.logo_matching import STRANGERS_FILE
 from models.manifest import Licence, Manifest, Provenance, TensorSpec
 from models.networks.logo import LogoNets
 from models.networks.logo_evaluate import read_logo_evaluation, runs_finder, runs_teller

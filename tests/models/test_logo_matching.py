@@ -19,6 +19,7 @@ from models.logo_matching import (
     matches_of,
     see,
     still_there,
+    to_check,
 )
 
 
@@ -122,9 +123,19 @@ def test_a_look_without_overlays_does_not_run_the_teller():
 
 
 def test_what_the_newest_frame_no_longer_shows_is_not_there():
-    then, now = numbers({0: 1.0}, {1: 1.0}, {2: 1.0}), numbers({0: 1.0, 5: 2.0}, {1: 0.2, 5: 1.0}, {5: 1.0})
+    look = seen({0: 1.0}, {1: 1.0}, {2: 1.0}, {3: 1.0})
+    index = MarkIndex({"a": numbers({0: 1.0}), "b": numbers({1: 1.0}), "c": numbers({2: 1.0})})
+    now = np.zeros((3, 133), np.float32)
+    now[:, :128] = numbers({0: 1.0, 5: 2.0}, {1: 0.2, 5: 1.0}, {5: 1.0})
 
-    assert still_there(then, now).tolist() == [True, False, False]
+    checked = to_check(look, index)
+
+    assert checked.tolist() == [0, 1, 2]
+    assert still_there(look, checked, now).boxes.tolist() == look.boxes[[0, 3]].tolist()
+
+
+def test_what_is_like_nothing_enrolled_is_not_checked():
+    assert len(to_check(seen({0: 1.0}), MarkIndex({}))) == 0
 
 
 def test_of_what_was_seen_some_can_be_kept():
