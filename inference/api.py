@@ -40,7 +40,7 @@ from inference.schemas import (
     components,
     media_parameters,
 )
-from inference.sounds import MAX_SOUND_BYTES, DecodeSound, decode_sound
+from inference.sounds import ENCODED_SOUND, MAX_SOUND_BYTES, DecodeSound, decode_sound
 from inference.text_answers import TextAnswers
 from inference.text_desk import TextDesk, TextParts
 from models.taxonomy import Taxonomy
@@ -287,7 +287,7 @@ def check_routes(desk: CheckDesk) -> APIRouter:
     async def images_check(request: Request) -> Response:
         return Response(await desk.picture(request), media_type="application/json")
 
-    @router.post("/audio/check", summary="Check one clip of sound", **_uploaded("audio/pcm", "audio/wav"))
+    @router.post("/audio/check", summary="Check one clip of sound", **_uploaded("audio/pcm", "audio/wav", *ENCODED_SOUND))
     async def audio_check(request: Request) -> Response:
         return Response(await desk.sound(request), media_type="application/json")
 

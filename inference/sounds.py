@@ -1,6 +1,6 @@
 """Sound as it is sent: raw PCM or WAV in, mono float32 at 16 kHz out; other codecs only through a decoder handed in.
 
-Compressed sound needs FFmpeg, which is kept out of this floor (`streams` owns the decoder processes).
+Compressed sound needs FFmpeg, which is kept out of this floor: `streams/sound_files.py` decodes it in processes of its own.
 """
 
 from __future__ import annotations
@@ -20,22 +20,31 @@ MAX_SOUND_BYTES = 20_000_000
 MAX_SOUND_S = 300.0
 """Longest clip, seconds."""
 
-RAW_TYPES = frozenset({"", "application/octet-stream", "audio/pcm", "audio/l16", "audio/raw"})
-"""Content types that mean s16le, 16 kHz, mono; `multipart` parts without a type too."""
+UNTOLD_TYPES = frozenset({"", "application/octet-stream"})
+"""Content types that say nothing; `multipart` parts without a type too."""
+RAW_TYPES = UNTOLD_TYPES | {"audio/pcm", "audio/l16", "audio/raw"}
+"""Content types that mean s16le, 16 kHz, mono, unless the first bytes are a file's."""
+
+ENCODED_SOUND = ("audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/flac", "audio/webm")
+"""Content types of what a deployment decodes beside PCM and WAV, for its documentation: a file says itself what it is."""
 
 MAX_CHANNELS = 32
 """Channels of a WAV file; more are a damaged header."""
 
-OTHER_FILES = {
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"\x89PNG": "a PNG picture",
+SOUND_FILES = {
     b"OggS": "an Ogg file",
     b"fLaC": "a FLAC file",
     b"ID3": "an MP3 file",
-    b"%PDF": "a PDF",
     b"\x1a\x45\xdf\xa3": "a Matroska or WebM file",
     b"FLV\x01": "an FLV file",
+}
+"""First bytes of files that are decoded though nothing says what they are."""
+OTHER_FILES = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"%PDF": "a PDF",
     b"PK\x03\x04": "a ZIP archive",
+    **SOUND_FILES,
 }
 """First bytes of what is sent as raw sound by mistake: judged as PCM it would be noise that passes."""
 
@@ -48,7 +57,7 @@ def decode_sound(data: bytes, content_type: str, decode_other: DecodeSound | Non
 
     Args:
         data: s16le PCM at 16 kHz mono, a WAV file, or what `decode_other` understands.
-        content_type: as sent; WAV is told by its first bytes whatever it says.
+        content_type: as sent; WAV is told by its first bytes whatever it says, some other files where it says nothing.
         decode_other: decoder for the rest; None refuses it.
 
     Raises:
@@ -62,6 +71,8 @@ def decode_sound(data: bytes, content_type: str, decode_other: DecodeSound | Non
     kind = content_type.partition(";")[0].strip().lower()
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         pcm = _wav(data, decode_other)
+    elif kind in UNTOLD_TYPES and decode_other is not None and data.startswith(tuple(SOUND_FILES)):
+        pcm = decode_other(data, kind)
     elif kind in RAW_TYPES:
         pcm = _raw(data, kind)
     elif decode_other is not None:

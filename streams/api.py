@@ -7,7 +7,7 @@ Composition only; what each route does is in `inference/api.py`, `streams/api_ro
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, FastAPI, Response
@@ -35,6 +35,7 @@ from streams.evidence import EvidenceStore
 from streams.index import ViolationIndex
 from streams.push import Intake
 from streams.settings import Settings
+from streams.sound_files import SoundFiles
 from streams.text_service import TextService
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,6 +49,8 @@ class Behind:
     desk: RoomDesk
     index: ViolationIndex
     evidence: EvidenceStore
+    sounds: SoundFiles = field(default_factory=SoundFiles)
+    """Decodes encoded sound; closed by whoever answers."""
 
 
 def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGIApp:
@@ -61,13 +64,14 @@ def create_app(settings: Settings, behind: Behind, service: TextService) -> ASGI
         behind.engine,
         max_in_flight=settings.api.max_in_flight,
         clock=behind.engine.clock,
+        decode_other=behind.sounds.decode,
         texts=service.parts,
         answers=service.answers,
     )
     app = FastAPI(title="Livewarden", version=product_version(), description="Real-time content moderation for live platforms.")
     install_checks(app, checks)
     install_suggestions(app, service.suggest)
-    app.include_router(room_routes(behind.desk, Intake(behind.desk), settings.url_policy))
+    app.include_router(room_routes(behind.desk, Intake(behind.desk, behind.sounds.decode), settings.url_policy))
     app.include_router(violation_routes(behind.index, behind.evidence, behind.desk))
     app.include_router(_logo_routes(settings, behind.engine))
     app.include_router(gallery_routes(lambda: gallery_desk(settings.models.dir, settings.shared, behind.engine.clock)))

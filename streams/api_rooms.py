@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from inference.errors import InvalidSample, SampleTooLarge
 from inference.pictures import MAX_PICTURE_BYTES
-from inference.sounds import MAX_SOUND_BYTES
+from inference.sounds import ENCODED_SOUND, MAX_SOUND_BYTES
 from streams.desk import DanmakuLine, RoomDesk
 from streams.push import Intake, PushSocket, push_view, read_uploads
 from streams.rooms import RoomSpec
@@ -135,7 +135,7 @@ _ROOM_BODY = _body_of(
 )
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FRAME_BODY = _body_of(dict.fromkeys(("image/jpeg", "image/png", "image/webp", "multipart/form-data"), _BINARY))
-_SOUND_BODY = _body_of(dict.fromkeys(("audio/pcm", "audio/wav", "multipart/form-data"), _BINARY))
+_SOUND_BODY = _body_of(dict.fromkeys(("audio/pcm", "audio/wav", *ENCODED_SOUND, "multipart/form-data"), _BINARY))
 _LINES_BODY = _body_of(
     {
         "application/json": {

@@ -224,6 +224,7 @@ async def _answering(settings: Settings, behind: Behind, service: TextService, l
     finally:
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
+        await asyncio.to_thread(behind.sounds.close)
 
 
 async def _serve_on(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from inference.clock import rfc3339
 from streams import demo_scenes
 from tests.e2e.processes import until
+from tests.streams.sound_maker import encoded
 
 pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -127,6 +128,21 @@ def test_several_pictures_go_in_one_request_without_waiting(rooms):
     assert [frame["queued"] in {"accepted", "not_due", "repeated"} for frame in answer.json()["frames"]] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "kind"), [("mp4", "aac", "audio/mp4"), ("ogg", "libopus", ""), ("wav", "pcm_s16le", "audio/wav")]
+)
+def test_a_clip_of_any_codec_is_checked(rooms, container, codec, kind):
+    headers = {"content-type": kind or "application/octet-stream"}
+
+    answer = rooms.http.post("/v1/audio/check", content=encoded(container, codec, rate_hz=48_000), headers=headers)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["decision"] == "pass"
+    refused = rooms.http.post("/v1/audio/check", content=b"garbage" * 99, headers={"content-type": "audio/mp4"})
+    assert refused.status_code == 422
+    assert "MP3" in refused.json()["detail"]
+
+
 def test_a_socket_acknowledges_each_push_and_survives_a_bad_one(rooms):
     with connect(f"ws://127.0.0.1:{rooms.port}/v1/rooms/pushed/push") as socket:
 
@@ -144,6 +160,8 @@ def test_a_socket_acknowledges_each_push_and_survives_a_bad_one(rooms):
         bad = push({"kind": "frame", "id": 2}, b"no picture")
         assert (bad["ack"], bad["problem"]["status"] // 100) == (2, 4)
         assert push({"kind": "audio", "id": 3, "content_type": "audio/pcm"}, b"\0\0" * 16_000)["modality"] == "audio"
+        mp3 = encoded("mp3", "libmp3lame")
+        assert push({"kind": "audio", "id": 5, "content_type": "audio/mpeg"}, mp3)["modality"] == "audio"
         assert push({"kind": "frame", "id": 4}, picture(86))["ack"] == 4
 
 

@@ -60,16 +60,31 @@ def test_what_cannot_be_decoded_is_refused_with_the_fix(data, kind, told):
         decode_sound(data, kind)
 
 
-@pytest.mark.parametrize("data", [b"OggS", wav(rate_hz=44_100), wav()[:30]])
-def test_a_decoder_handed_in_gets_the_rest(data):
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"OggS", "audio/ogg"),
+        (wav(rate_hz=44_100), "audio/wav"),
+        (wav()[:30], ""),
+        (b"ID3" + bytes(40), ""),
+        (b"OggS" + bytes(40), "application/octet-stream"),
+    ],
+)
+def test_a_decoder_handed_in_gets_the_rest(data, kind):
     asked = []
 
     def decode(given, kind):
         asked.append((given, kind))
         return np.zeros(8, np.float32)
 
-    assert len(decode_sound(data, "audio/ogg", decode)) == 8
+    assert len(decode_sound(data, kind, decode)) == 8
     assert asked[0][0] == data
+
+
+@pytest.mark.parametrize(("data", "kind"), [(b"OggS" + bytes(40), "audio/pcm"), (b"\x89PNG" + bytes(40), "")])
+def test_what_is_plainly_no_pcm_is_refused_whoever_decodes_the_rest(data, kind):
+    with pytest.raises(InvalidSample, match="the body is a"):
+        decode_sound(data, kind, lambda *_: np.zeros(8, np.float32))
 
 
 @pytest.mark.parametrize("n_bytes", [20_000_001, 16_000 * 2 * 301])
