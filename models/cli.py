@@ -146,7 +146,7 @@ def approve_model(
 
 @models_app.command("promote")
 def promote_model(ref: Annotated[str, typer.Argument(help="name@version.")], folder: StoreFolder = None) -> None:
-    """Make an approved version the live one; nothing needs a restart."""
+    """Make an approved version the live one; what serves takes it at its next start."""
     with one_line_errors():
         store = open_store(folder)
         store.promote(ref)

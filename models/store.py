@@ -191,7 +191,7 @@ class ModelStore:
         self._step(ref, lambda ledger, version: ledger.approved(version, untested=untested))
 
     def promote(self, ref: str) -> None:
-        """Make an approved version the live one; needs no restart of what serves.
+        """Make an approved version the live one; what serves takes it at its next start.
 
         Raises:
             WrongState: it is not approved.
