@@ -65,7 +65,7 @@ class SoundFiles:
 
         Raises:
             InvalidSample: it cannot be decoded, or not in time.
-            Overloaded: other clips took all the time.
+            Overloaded: other clips took all the time, or the machine has no room for a decoder.
         """
         by_s = time.monotonic() + self._deadline_s
         if not self._turns.acquire(timeout=self._deadline_s):
@@ -101,7 +101,10 @@ class SoundFiles:
                 if child.is_alive():
                     return child
                 child.end()
-        return _Child(self._deadline_s)
+        try:
+            return _Child(self._deadline_s)
+        except OSError as exc:
+            raise Overloaded(f"no decoder of sound can be started: {exc.strerror}") from exc
 
 
 class _Child:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,6 +135,16 @@ def test_more_clips_than_children_take_turns_and_wait_no_longer_than_allowed() -
         busy._turns.acquire()
         with pytest.raises(Overloaded, match=r"no decoder of sound was free for 0\.2 s"):
             busy.decode(data, "")
+
+
+def test_a_machine_without_room_for_a_decoder_says_so(files: SoundFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    for _ in range(3):  # a turn is given back each time
+        with pytest.raises(Overloaded, match="no decoder of sound can be started: Resource temporarily unavailable"):
+            files.decode(b"ID3", "")
 
 
 def test_a_child_ends_when_its_service_does(files: SoundFiles) -> None:
