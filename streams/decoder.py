@@ -6,17 +6,13 @@ import contextlib
 import os
 import select
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import msgspec
 
 from streams.messages import MAX_MESSAGE_BYTES, ChildSettings, Command, Report, decode_report, encode
 from streams.slab import MAX_ROOMS, Activity, Slab, create_memory
-from streams.start import ONE_THREAD
+from streams.spawning import spawn
 
-_ROOT = Path(__file__).resolve().parents[1]
 SEND_TIMEOUT_S = 2.0
 """A child that takes no command for this long is lost."""
 REAP_TIMEOUT_S = 5.0
@@ -34,7 +30,8 @@ class Decoder:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self.slab = Slab(fd, slab_bytes)
-            self._process = _spawn(fd, slab_bytes, theirs.fileno(), settings)
+            told = (os.getpid(), fd, slab_bytes, theirs.fileno(), msgspec.json.encode(settings).decode())
+            self._process = spawn("streams.child", [str(one) for one in told], descriptors=(fd, theirs.fileno()))
         except BaseException:
             ours.close()
             raise
@@ -125,17 +122,3 @@ class Decoder:
         if self.hung:
             return "hung"
         return f"signal_{-code}" if code < 0 else f"exit_{code}"
-
-
-def _spawn(slab_fd: int, slab_bytes: int, sock_fd: int, settings: ChildSettings) -> subprocess.Popen[bytes]:
-    """Start a fresh interpreter: a fork would inherit locks of threads that do not exist in it."""
-    arguments = [str(os.getpid()), str(slab_fd), str(slab_bytes), str(sock_fd), msgspec.json.encode(settings).decode()]
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.Popen(
-        [sys.executable, "-c", "from streams.child import main; main()", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=(slab_fd, sock_fd),
-        env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
-        process_group=0,
-    )

@@ -8,26 +8,21 @@ What goes over the socket is a tag of one byte, a length of eight and so many by
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from inference.errors import InvalidSample, Overloaded
 from inference.samples import Pcm
-from streams.start import ONE_THREAD
+from streams.spawning import spawn
 
 N_CHILDREN = 2
 """Clips decoded at once."""
 DEADLINE_S = 10.0
-"""A clip that is not decoded by then, waiting included, is given up; 300 s of AAC take 0.3 s."""
+"""A clip that is not decoded by then, waiting included, is given up; 300 s of AAC take 0.9 s."""
 MEMORY_BYTES = 512 * 1024 * 1024
 """Private memory of a child."""
 DECODED, REFUSED = 1, 2
@@ -35,7 +30,6 @@ DECODED, REFUSED = 1, 2
 SENDABLE = "s16le PCM at 16 kHz mono as audio/pcm, or a file with sound: WAV, MP3, AAC, M4A, Ogg, FLAC, WebM"
 
 _HEAD = struct.Struct("<BQ")
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 class SoundFiles:
@@ -112,16 +106,9 @@ class _Child:
 
     def __init__(self, deadline_s: float) -> None:
         ours, theirs = socket.socketpair()
-        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        told = (f"{theirs.fileno()}", f"{deadline_s:g}")
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from streams.sound_child import main; main()", f"{theirs.fileno()}", f"{deadline_s:g}"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
-                process_group=0,
-            )
+            self._process = spawn("streams.sound_child", told, descriptors=(theirs.fileno(),))
         except BaseException:
             ours.close()
             raise
@@ -143,7 +130,7 @@ class _Child:
         """
         self._socket.settimeout(max(0.01, by_s - time.monotonic()))
         send(self._socket, DECODED, data)
-        return receive(_Timed(self._socket, by_s))
+        return receive(self._socket, by_s)
 
     def end(self) -> None:
         """Make sure that the process is gone."""
@@ -152,47 +139,34 @@ class _Child:
         self._process.wait()
 
 
-class Readable(Protocol):
-    """What `receive` needs of a socket."""
-
-    def recv(self, n_bytes: int, /) -> bytes:
-        """Return at most so many bytes; none at the end."""
-        ...
-
-
-class _Timed:
-    """A socket whose every read ends at one moment."""
-
-    def __init__(self, sock: socket.socket, by_s: float) -> None:
-        self._socket, self._by_s = sock, by_s
-
-    def recv(self, n_bytes: int, /) -> bytes:
-        left_s = self._by_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left_s)
-        return self._socket.recv(n_bytes)
-
-
 def send(sock: socket.socket, tag: int, data: bytes) -> None:
     """Write a tagged block."""
     sock.sendall(_HEAD.pack(tag, len(data)))
     sock.sendall(data)
 
 
-def receive(sock: Readable) -> tuple[int, bytes]:
+def receive(sock: socket.socket, by_s: float | None = None) -> tuple[int, bytes]:
     """Read a tagged block.
+
+    Args:
+        sock: to read from.
+        by_s: monotonic time by which all of it must be there; None waits for ever.
 
     Raises:
         EOFError: the other side is gone.
+        TimeoutError: not by then.
     """
-    tag, n_bytes = _HEAD.unpack(_exactly(sock, _HEAD.size))
-    return tag, _exactly(sock, n_bytes)
+    tag, n_bytes = _HEAD.unpack(_exactly(sock, _HEAD.size, by_s))
+    return tag, _exactly(sock, n_bytes, by_s)
 
 
-def _exactly(sock: Readable, n_bytes: int) -> bytes:
+def _exactly(sock: socket.socket, n_bytes: int, by_s: float | None) -> bytes:
     read = bytearray()
     while len(read) < n_bytes:
+        if by_s is not None:
+            if (left_s := by_s - time.monotonic()) <= 0:
+                raise TimeoutError
+            sock.settimeout(left_s)
         part = sock.recv(min(n_bytes - len(read), 1 << 20))
         if not part:
             raise EOFError
